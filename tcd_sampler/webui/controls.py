@@ -1,0 +1,77 @@
+"""The gamma controls of one tab: where they stand, and when they are seen."""
+
+from functools import cached_property
+from typing import Any
+
+import gradio as gr
+
+from ..gamma import DEFAULT_GAMMA
+from . import host
+from .job import is_tcd
+from .names import GAMMA, HIRES_GAMMA, SAME
+
+
+class Controls:
+    """A slider beside the tab's steps and, for the hires pass, a field beside its denoising strength.
+
+    The host's components appear in an order that users can change, so each of ours is made when first asked for and
+    placed when its neighbour is there.
+    """
+
+    def __init__(self, script: Any) -> None:
+        self.tab = script.tabname
+        has_hires = not script.is_img2img
+        self.sampler_ids = [f"{self.tab}_sampling", "hr_sampler"] if has_hires else [f"{self.tab}_sampling"]
+        self.samplers: dict[str, Any] = {}
+        for elem_id in self.sampler_ids:
+            script.on_after_component(self.watch, elem_id=elem_id)
+        script.on_after_component(lambda _: self.gamma.render(), elem_id=f"{self.tab}_steps")
+        # img2img has no hires pass, but the argument keeps its place in requests
+        hires_neighbour = f"{self.tab}_denoising_strength"
+        script.on_after_component(lambda _: self.hires_gamma.render(), elem_id=hires_neighbour)
+
+    @cached_property
+    def gamma(self) -> gr.Slider:
+        return gr.Slider(
+            minimum=0,
+            maximum=1,
+            step=0.01,
+            value=DEFAULT_GAMMA,
+            label=GAMMA,
+            info="Noise put back at each step, none to all: raise it with the steps, lower it if pictures are soft.",
+            elem_id=f"{self.tab}_tcd_gamma",
+            visible=False,
+            render=False,
+        )
+
+    @cached_property
+    def hires_gamma(self) -> gr.Dropdown:
+        return gr.Dropdown(
+            choices=[SAME, *(f"{tenths / 10:g}" for tenths in range(11))],
+            value=SAME,
+            allow_custom_value=True,
+            label=HIRES_GAMMA,
+            elem_id=f"{self.tab}_tcd_hires_gamma",
+            visible=False,
+            render=False,
+        )
+
+    def watch(self, made: Any) -> None:
+        """Follows the sampler dropdowns once the host has made them all."""
+        self.samplers[made.component.elem_id] = made.component
+        if len(self.samplers) < len(self.sampler_ids):
+            return
+        inputs = [self.samplers[elem_id] for elem_id in self.sampler_ids]
+        outputs = [self.gamma, self.hires_gamma][: len(inputs)]
+        for sampler in inputs:
+            sampler.change(self.show, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
+        host.on_page_load(self.show, inputs=inputs, outputs=outputs)
+
+    @staticmethod
+    def show(sampler: str, hires_sampler: str | None = None) -> Any:
+        """Shows each control where a pass that it belongs to is sampled with TCD."""
+        first = is_tcd(sampler)
+        if hires_sampler is None:
+            return gr.update(visible=first)
+        hires = first if hires_sampler == host.SAME_SAMPLER else is_tcd(hires_sampler)
+        return gr.update(visible=first or hires), gr.update(visible=hires)

@@ -1,0 +1,17 @@
+"""Names that other people's scripts, requests and pictures rely on: they do not change."""
+
+NAME = "TCD"
+"""The sampler's, the schedule's label's and the script's."""
+
+ALIAS = "tcd"
+"""The sampler's alias and the schedule's name."""
+
+GAMMA = "TCD gamma"
+HIRES_GAMMA = "TCD hires gamma"
+"""In infotexts, and on the controls."""
+
+SAME = "same"
+"""The hires gamma that is the first pass's."""
+
+DEFAULT_GAMMA_OPTION = "tcd_default_gamma"
+"""The setting."""

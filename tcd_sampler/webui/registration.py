@@ -1,0 +1,66 @@
+"""Puts the sampler and the schedule into the host's lists, and takes them out again."""
+
+import logging
+from typing import Any
+
+from modules import sd_samplers
+from modules.sd_samplers_common import SamplerData
+
+from . import host
+from .names import ALIAS, NAME
+from .sampler import TCDSampler, get_schedule
+
+logger = logging.getLogger(__name__)
+
+# uses_ensd: the step noise follows the host's seed delta, so infotexts have to say it
+SAMPLER = SamplerData(NAME, TCDSampler, [ALIAS], {"scheduler": ALIAS, "uses_ensd": True})
+SCHEDULE = host.make_schedule(ALIAS, NAME, get_schedule)
+
+displaced: dict[str, list[Any]] = {"sampler": [], "schedule": []}
+"""Other extensions' entries of the same name, kept to be put back."""
+
+
+def register() -> None:
+    """Makes ours the one sampler and schedule of the name, whoever came first. Does nothing the second time."""
+    displaced["sampler"] += put_in(sd_samplers.all_samplers, SAMPLER, "sampler")
+    sd_samplers.all_samplers_map.update({NAME: SAMPLER, ALIAS: SAMPLER})
+    displaced["schedule"] += put_in(host.get_schedules(), SCHEDULE, "schedule")
+    host.get_schedules_map().update({NAME: SCHEDULE, ALIAS: SCHEDULE})
+    refresh()
+
+
+def unregister() -> None:
+    """Leaves the host's lists as they would be without this extension."""
+    take_out(sd_samplers.all_samplers, SAMPLER, displaced["sampler"])
+    put_back(sd_samplers.all_samplers_map, {entry.name: entry for entry in displaced["sampler"]})
+    take_out(host.get_schedules(), SCHEDULE, displaced["schedule"])
+    names = {name: entry for entry in displaced["schedule"] for name in (entry.name, entry.label)}
+    put_back(host.get_schedules_map(), names)
+    refresh()
+    for entries in displaced.values():
+        entries.clear()
+
+
+def put_in(entries: list[Any], ours: Any, kind: str) -> list[Any]:
+    """Appends our entry, and returns those of the same name that it takes the place of."""
+    others = [entry for entry in entries if entry.name == ours.name and entry is not ours]
+    if others:
+        logger.warning("TCD: another extension's %s \"%s\" makes way for this one's.", kind, ours.name)
+    entries[:] = [entry for entry in entries if entry.name != ours.name] + [ours]
+    return others
+
+
+def take_out(entries: list[Any], ours: Any, others: list[Any]) -> None:
+    entries[:] = [entry for entry in entries if entry is not ours] + others
+
+
+def put_back(by_name: dict[str, Any], others: dict[str, Any]) -> None:
+    for name in (NAME, ALIAS):
+        by_name.pop(name, None)
+    by_name.update(others)
+
+
+def refresh() -> None:
+    """Has the host work out again what it derives from its lists."""
+    sd_samplers.set_samplers()
+    host.forget_resolved_names()

@@ -1,0 +1,57 @@
+"""The host's sampler object round sample_tcd, and the schedule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from modules import rng
+from modules.sd_samplers_kdiffusion import KDiffusionSampler
+
+from ..sampling import sample_tcd
+from ..schedule import find_table, get_sigmas_tcd
+from .errors import bad_input
+from .host import get_option
+from .job import get_gamma
+
+
+class TCDSampler(KDiffusionSampler):
+    """One pass of a job. Made anew for each by the host; BadInput for models that TCD has no meaning for."""
+
+    def __init__(self, sd_model: Any) -> None:
+        super().__init__(sample_tcd, sd_model)
+        with bad_input():
+            find_table(self.model_wrap)
+
+    def initialize(self, p: Any) -> dict[str, Any]:
+        """The keyword arguments that sample_tcd gets from this job."""
+        gamma = get_gamma(p)
+        arguments = super().initialize(p)
+        self.eta = gamma  # the host asks it whether step noise, and so its seed delta, played a part
+        return {**arguments, "gamma": gamma, "noise_sampler": get_step_noise(p)}
+
+    def sample(self, p: Any, x: torch.Tensor, *args: Any, steps: int | None = None, **kwargs: Any) -> torch.Tensor:
+        """From noise x of unit variance, which the reference starts from; the host would multiply it by sigma."""
+        if not get_option("sgm_noise_multiplier", False):  # the host's own way to sqrt(1 + sigma^2)
+            sigma = self.get_sigmas(p, steps or p.steps)[0]
+            x = x * (1 + sigma**-2).sqrt()
+        return super().sample(p, x, *args, steps=steps, **kwargs)  # type: ignore[no-any-return]
+
+
+def get_step_noise(p: Any) -> Callable[..., torch.Tensor]:
+    """What the host's ancestral samplers draw after the start: noise from each image's own seed.
+
+    The generators are this pass's alone, so that nobody else's draws shift them, nor they anyone's.
+    """
+    delta = get_option("eta_noise_seed_delta", 0) or 0
+    shape = getattr(p.rng, "rng", p.rng).shape  # ControlNet may have wrapped it
+    noise = rng.ImageRNG(shape, [seed + delta for seed in p.seeds])
+    noise.is_first = False  # the start is drawn already, by the host
+    if not delta:
+        noise.next()  # and from these generators, unless the delta has made them new ones
+    return lambda *_: noise.next()
+
+
+def get_schedule(n: int, sigma_min: float, sigma_max: float, inner_model: Any, device: Any) -> torch.Tensor:
+    """TCD's schedule as the host calls it; the model's noise table decides, not its ends or the settings'."""
+    with bad_input():
+        return get_sigmas_tcd(n, inner_model.sigmas, device)

@@ -1,0 +1,52 @@
+"""The script that the host runs beside every job: the controls' values go in, the job's gammas come out."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from modules import scripts
+
+from .controls import Controls
+from .errors import BadInput, refuse
+from .infotext import InfotextField, read_gamma, read_hires_gamma
+from .job import NOT_GIVEN, prepare
+from .names import GAMMA, HIRES_GAMMA, NAME
+
+
+class TCDScript(scripts.Script):
+    """Arguments: gamma, a number from 0 to 1; the hires pass's gamma, another or "same"."""
+
+    create_group = False  # its controls stand among the host's
+
+    def __init__(self) -> None:
+        self.tcd_controls: Controls | None = None
+        self.has_ui = False
+
+    def title(self) -> str:
+        return NAME
+
+    def show(self, is_img2img: bool) -> Any:
+        if self.tcd_controls is None:  # the host asks more than once
+            self.tcd_controls = Controls(self)
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img: bool) -> list[Any]:
+        assert self.tcd_controls is not None
+        gamma, hires_gamma = self.tcd_controls.gamma, self.tcd_controls.hires_gamma
+        if self.has_ui:
+            # Asked again, the host wants the arguments' defaults for requests that do not name them. By now it has
+            # put the user's own defaults into the slider, where 0 and 1 are whole numbers: pasted gammas would be too.
+            gamma.value = float(gamma.value)
+            return [SimpleNamespace(value=NOT_GIVEN), SimpleNamespace(value=NOT_GIVEN)]
+        self.has_ui = True
+        self.infotext_fields = [
+            (gamma, InfotextField(GAMMA, read_gamma)),
+            (hires_gamma, InfotextField(HIRES_GAMMA, read_hires_gamma)),
+        ]
+        self.paste_field_names = [GAMMA]
+        return [gamma, hires_gamma]
+
+    def process(self, p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN, *_: Any) -> None:
+        try:
+            prepare(p, gamma, hires_gamma)
+        except BadInput as error:
+            refuse(p, error)

@@ -1,0 +1,45 @@
+"""The X/Y/Z plot's axes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..gamma import check_gamma
+from .errors import bad_input
+from .host import find_xyz_grid
+from .names import GAMMA, HIRES_GAMMA
+
+LABELS = {"[TCD] Gamma": (GAMMA, "tcd_axis_gamma"), "[TCD] Hires gamma": (HIRES_GAMMA, "tcd_axis_hires_gamma")}
+"""Axis label, to the name that errors use and the attribute of the cell's job that the value travels on."""
+
+
+def add_axes() -> None:
+    """Adds the axes that are not there yet."""
+    grid = find_xyz_grid()
+    if grid is None:
+        return
+    present = {option.label for option in grid.axis_options}
+    for label, (field, attribute) in LABELS.items():
+        if label not in present:
+            grid.axis_options.append(grid.AxisOption(label, float, set_on_job(attribute), confirm=check_values(field)))
+
+
+def remove_axes() -> None:
+    grid = find_xyz_grid()
+    if grid is not None:
+        grid.axis_options[:] = [option for option in grid.axis_options if option.label not in LABELS]
+
+
+def set_on_job(attribute: str) -> Callable[..., None]:
+    def apply(p: Any, value: float, _: list[float]) -> None:
+        setattr(p, attribute, round(value, 8))  # as the plot labels it: its ranges count in 0.30000000000000004
+
+    return apply
+
+
+def check_values(field: str) -> Callable[..., None]:
+    def confirm(_: Any, values: list[float]) -> None:
+        with bad_input():
+            for value in values:
+                check_gamma(round(value, 8), field)
+
+    return confirm

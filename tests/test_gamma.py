@@ -1,0 +1,35 @@
+"""What counts as a gamma, as a number and as text."""
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcd_sampler.gamma import check_gamma, parse_gamma
+
+
+@given(st.floats(0, 1))
+def test_numbers_from_0_to_1(value):
+    assert check_gamma(value) == parse_gamma(repr(value)) == value
+
+
+@pytest.mark.parametrize("value", [0, 1, numpy.float32(0.5), numpy.int64(1)])
+def test_other_kinds_of_number(value):
+    assert check_gamma(value) == float(value)
+    assert type(check_gamma(value)) is float
+
+
+@given(
+    st.one_of(st.text(), st.none(), st.booleans(), st.lists(st.floats()), st.floats().filter(lambda x: not 0 <= x <= 1))
+)
+def test_everything_else_is_refused_in_one_short_sentence(value):
+    with pytest.raises(ValueError) as error:
+        check_gamma(value, "TCD gamma")
+    assert str(error.value).startswith("TCD gamma must be a number from 0 to 1, not ")
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["", "high", "nan", "inf", "-inf", "-0.1", "1.1", "0,3", "[0.3]"])
+def test_text_that_is_no_gamma_is_refused(text):
+    with pytest.raises(ValueError, match="TCD gamma must be a number from 0 to 1, not "):
+        parse_gamma(text, "TCD gamma")

@@ -1,0 +1,103 @@
+"""The schedule: diffusers' timesteps up to 50 steps, and a refinement of them for any number."""
+
+import diffusers
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tcd_sampler import get_sigmas_tcd, tcd_timesteps
+from tcd_sampler.schedule import check_table, find_table, nearest_timesteps
+
+ALPHAS_CUMPROD = diffusers.TCDScheduler().alphas_cumprod
+TABLE = ((1 - ALPHAS_CUMPROD) / ALPHAS_CUMPROD).sqrt()
+ZERO_SNR_ALPHAS_CUMPROD = diffusers.TCDScheduler(rescale_betas_zero_snr=True).alphas_cumprod
+ZERO_SNR_TABLE = ((1 - ZERO_SNR_ALPHAS_CUMPROD) / ZERO_SNR_ALPHAS_CUMPROD).sqrt()
+
+
+@pytest.mark.parametrize("n", range(1, 51))
+def test_timesteps_are_the_references(n):
+    scheduler = diffusers.TCDScheduler()
+    scheduler.set_timesteps(n)
+    assert torch.equal(tcd_timesteps(n), scheduler.timesteps)
+    assert torch.equal(get_sigmas_tcd(n, TABLE)[:-1], TABLE[scheduler.timesteps])
+
+
+def test_a_schedule_of_no_steps_is_the_end_alone():
+    assert get_sigmas_tcd(0, TABLE).tolist() == [0]
+
+
+def test_a_thousand_steps_visit_every_timestep():
+    assert tcd_timesteps(1000).tolist() == list(range(999, -1, -1))
+
+
+def test_fifty_one_steps_go_on_where_fifty_end():
+    assert tcd_timesteps(50)[-1] == 19
+    assert 0 <= tcd_timesteps(51)[-1] <= 19
+
+
+def assert_is_schedule(sigmas, n):
+    assert sigmas.shape == (n + 1,)
+    assert sigmas.isfinite().all()
+    assert (sigmas[1:] < sigmas[:-1]).all()
+    assert sigmas[-1] == 0
+
+
+@pytest.mark.parametrize("table", [TABLE, TABLE.double(), ZERO_SNR_TABLE], ids=["float32", "float64", "zero-snr"])
+def test_every_number_of_steps_is_strictly_decreasing(table):
+    for n in [*range(1, 1100), *range(1100, 15000, 97), 15000]:
+        assert_is_schedule(get_sigmas_tcd(n, table), n)
+
+
+@given(st.integers(1, 15000))
+def test_any_number_of_steps_starts_at_the_top(n):
+    sigmas = get_sigmas_tcd(n, TABLE)
+    assert_is_schedule(sigmas, n)
+    assert sigmas[0] == TABLE[-1]
+
+
+def test_half_precision_tables_give_single_precision_schedules():
+    assert get_sigmas_tcd(4, TABLE.half()).dtype == torch.float32
+
+
+def test_the_schedule_is_made_on_the_device_asked_for():
+    assert get_sigmas_tcd(4, TABLE, device="meta").device.type == "meta"
+
+
+def test_a_negative_number_of_steps_is_refused():
+    with pytest.raises(ValueError, match="n must be a number of steps from 0 up, not -1"):
+        tcd_timesteps(-1)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE[:-1],
+        TABLE.flip(0),
+        torch.linspace(0.001, 1, 1000),
+        torch.linspace(0.001, 1, 10000),
+        TABLE.clone().fill_(float("nan")),
+        TABLE.reshape(10, 100),
+    ],
+    ids=["999 levels", "descending", "flow", "flow of 10000", "nan", "matrix"],
+)
+def test_other_families_are_refused(table):
+    with pytest.raises(ValueError, match="TCD needs a diffusion model"):
+        get_sigmas_tcd(4, table)
+
+
+def test_a_model_without_a_noise_table_is_refused():
+    with pytest.raises(ValueError, match="model must have a noise table"):
+        find_table(torch.nn.Identity())
+
+
+@settings(max_examples=300)
+@given(st.floats(float(TABLE[0]) / 2, float(TABLE[-1]) * 2))
+def test_the_nearest_timestep_is_nearest(sigma):
+    log_distance = (check_table(TABLE).double().log() - torch.tensor(sigma, dtype=torch.float64).log()).abs()
+    t = nearest_timesteps(torch.tensor([sigma], dtype=torch.float64), TABLE.double())
+    assert log_distance[t] == pytest.approx(float(log_distance.min()), abs=1e-12)
+
+
+def test_levels_of_the_table_are_their_own_timestep():
+    assert torch.equal(nearest_timesteps(TABLE, TABLE), torch.arange(1000))
