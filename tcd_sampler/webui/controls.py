@@ -12,7 +12,7 @@ from .names import GAMMA, HIRES_GAMMA, SAME
 
 
 class Controls:
-    """A slider beside the tab's steps and, for the hires pass, a field beside its denoising strength.
+    """A slider below the tab's samplers and, for the hires pass, a field beside its denoising strength.
 
     The host's components appear in an order that users can change, so each of ours is made when first asked for and
     placed when its neighbour is there.
@@ -25,7 +25,8 @@ class Controls:
         self.samplers: dict[str, Any] = {}
         for elem_id in self.sampler_ids:
             script.on_after_component(self.watch, elem_id=elem_id)
-        script.on_after_component(lambda _: self.gamma.render(), elem_id=f"{self.tab}_steps")
+        # the row of dropdowns, as yet without them: what is made now comes after it
+        script.on_after_component(lambda _: self.gamma.render(), elem_id=f"sampler_selection_{self.tab}")
         # img2img has no hires pass, but the argument keeps its place in requests
         hires_neighbour = f"{self.tab}_denoising_strength"
         script.on_after_component(lambda _: self.hires_gamma.render(), elem_id=hires_neighbour)

@@ -3,7 +3,7 @@
 from modules import script_callbacks
 
 from .infotext import warn_of_bad_gammas
-from .registration import register, unregister
+from .registration import log_displaced, register, unregister
 from .settings import add_settings, remove_settings
 from .xyz import add_axes, remove_axes
 
@@ -11,7 +11,7 @@ from .xyz import add_axes, remove_axes
 def install() -> None:
     """Called each time the host loads its scripts, at start and at Reload UI; it drops all callbacks in between."""
     add_to_lists()
-    script_callbacks.on_before_ui(add_to_lists)  # once more, when all scripts are loaded: some also call theirs TCD
+    script_callbacks.on_before_ui(before_ui)
     script_callbacks.on_ui_settings(add_settings)
     script_callbacks.on_infotext_pasted(warn_of_bad_gammas)
     script_callbacks.on_script_unloaded(uninstall)
@@ -20,6 +20,12 @@ def install() -> None:
 def add_to_lists() -> None:
     register()
     add_axes()
+
+
+def before_ui() -> None:
+    """Once more, now that all scripts are loaded: others may have called theirs TCD since."""
+    add_to_lists()
+    log_displaced()
 
 
 def uninstall() -> None:

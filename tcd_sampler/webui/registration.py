@@ -22,9 +22,9 @@ displaced: dict[str, list[Any]] = {"sampler": [], "schedule": []}
 
 def register() -> None:
     """Makes ours the one sampler and schedule of the name, whoever came first. Does nothing the second time."""
-    displaced["sampler"] += put_in(sd_samplers.all_samplers, SAMPLER, "sampler")
+    displaced["sampler"] += put_in(sd_samplers.all_samplers, SAMPLER)
     sd_samplers.all_samplers_map.update({NAME: SAMPLER, ALIAS: SAMPLER})
-    displaced["schedule"] += put_in(host.get_schedules(), SCHEDULE, "schedule")
+    displaced["schedule"] += put_in(host.get_schedules(), SCHEDULE)
     host.get_schedules_map().update({NAME: SCHEDULE, ALIAS: SCHEDULE})
     refresh()
 
@@ -41,11 +41,16 @@ def unregister() -> None:
         entries.clear()
 
 
-def put_in(entries: list[Any], ours: Any, kind: str) -> list[Any]:
+def log_displaced() -> None:
+    """Says once, when all scripts are loaded, that there are others."""
+    kinds = " and ".join(kind for kind, others in displaced.items() if others)
+    if kinds:
+        logger.warning("TCD: another extension's %s \"%s\" makes way for this one's.", kinds, NAME)
+
+
+def put_in(entries: list[Any], ours: Any) -> list[Any]:
     """Appends our entry, and returns those of the same name that it takes the place of."""
     others = [entry for entry in entries if entry.name == ours.name and entry is not ours]
-    if others:
-        logger.warning("TCD: another extension's %s \"%s\" makes way for this one's.", kind, ours.name)
     entries[:] = [entry for entry in entries if entry.name != ours.name] + [ours]
     return others
 

@@ -1,0 +1,47 @@
+"""A real WebUI for the tests, with this extension and the probe in it."""
+
+from pathlib import Path
+
+import pytest
+
+from .jobs import Jobs
+from .webui import WebUI
+
+HERE = Path(__file__).parent
+THIS = {"sd-webui-tcd": HERE.parents[1]}
+
+
+@pytest.fixture(scope="session")
+def start_webui(request, tmp_path_factory):
+    """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
+
+    def start(*extensions, this=THIS):
+        folder = request.config.getoption("--webui").expanduser().resolve()
+        others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
+        return WebUI(folder, tmp_path_factory.mktemp("data"), {**this, **others})
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def webui(start_webui):
+    with start_webui() as webui:
+        yield webui
+
+
+@pytest.fixture(scope="session")
+def jobs(webui, tmp_path_factory):
+    return Jobs(webui, tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_breaks(request):
+    """Whatever a test asks for, no script of the WebUI fails over it."""
+    if "webui" not in request.fixturenames:
+        yield
+        return
+    webui = request.getfixturevalue("webui")
+    before = len(webui.log())
+    yield
+    for complaint in ("Error running", "Error calling", "Error executing", "Error creating"):
+        assert complaint not in webui.log()[before:]

@@ -1,0 +1,103 @@
+"""Jobs as API callers send them, and what the WebUI answers."""
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy
+from PIL import Image
+
+DEFAULTS = {
+    "prompt": "a red house by the sea",
+    "negative_prompt": "blurry",
+    "sampler_name": "TCD",
+    "steps": 4,
+    "cfg_scale": 1,
+    "width": 128,
+    "height": 128,
+    "seed": 7,
+}
+
+NOTHING = object()
+"""A default that a job is to be sent without."""
+
+
+@dataclass
+class Result:
+    """A finished job."""
+
+    images: list[Image.Image]
+    info: dict
+    record: dict[str, numpy.ndarray] | None
+
+    @property
+    def infotext(self):
+        return self.info["infotexts"][0]
+
+    @property
+    def pixels(self):
+        return numpy.stack([numpy.asarray(image.convert("RGB"), dtype=float) for image in self.images])
+
+
+class Jobs:
+    def __init__(self, webui, records):
+        self.webui = webui
+        self.records = records
+        self.numbers = count()
+
+    def post(self, kind, *tcd, record=None, actions="", scripts=None, **fields):
+        """(status, body) of a job; tcd are the script's arguments, scripts other ones' beside it."""
+        scripts = {"Probe": {"args": [str(record or ""), actions]}, **(scripts or {})}
+        if tcd:
+            scripts["TCD"] = {"args": list(tcd)}
+        fields = {**DEFAULTS, **fields, "alwayson_scripts": scripts}
+        fields = {name: value for name, value in fields.items() if value is not NOTHING}
+        return self.webui.post(f"/sdapi/v1/{kind}", fields)
+
+    def run(self, kind, *tcd, record=False, **fields):
+        file: Path | None = self.records / f"{next(self.numbers)}.npz" if record else None
+        status, body = self.post(kind, *tcd, record=file, **fields)
+        assert status == 200, body
+        images = [Image.open(io.BytesIO(base64.b64decode(image))) for image in body["images"]]
+        return Result(images, json.loads(body["info"]), dict(numpy.load(file)) if file else None)
+
+    def txt2img(self, *tcd, **fields):
+        return self.run("txt2img", *tcd, **fields)
+
+    def img2img(self, *tcd, **fields):
+        return self.run("img2img", *tcd, **{"init_images": [picture()], "denoising_strength": 0.7, **fields})
+
+    def axis_labels(self):
+        """The X/Y/Z plot's axes, in the order that it counts them in."""
+        scripts = self.webui.get("/sdapi/v1/script-info")
+        return next(script for script in scripts if script["name"] == "x/y/z plot")["args"][0]["choices"]
+
+    def refused(self, *tcd, kind="txt2img", **fields):
+        """The sentence that a job is refused with."""
+        status, body = self.post(kind, *tcd, **fields)
+        assert status == 422, (status, body)
+        assert body["detail"] == body["errors"]
+        return body["detail"]
+
+
+def encode(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=None)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture(size=128):
+    """A picture with something of everything in it."""
+    ramp = numpy.linspace(0, 255, size, dtype=numpy.uint8)
+    red, green = numpy.meshgrid(ramp, ramp)
+    return encode(Image.fromarray(numpy.stack([red, green, 255 - red // 2], -1)))
+
+
+def mask(size=128):
+    """The middle."""
+    image = Image.new("L", (size, size))
+    image.paste(255, (size // 4, size // 4, size * 3 // 4, size * 3 // 4))
+    return encode(image)

@@ -1,0 +1,120 @@
+"""A test's eye inside the WebUI: records what a job computes, and does to it what other extensions and users do.
+
+Arguments of the script "Probe": a file to record to, and the names of what else to do, separated by spaces.
+"""
+
+from contextlib import closing
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy
+import torch
+from modules import processing, rng, script_callbacks, scripts, sd_samplers, shared
+
+current = SimpleNamespace(p=None, record=None, actions=())
+draw = getattr(rng.ImageRNG.next, "unrecorded", rng.ImageRNG.next)
+
+
+def recorded_draw(self):
+    noise = draw(self)
+    note("noise", noise)
+    return noise
+
+
+recorded_draw.unrecorded = draw
+rng.ImageRNG.next = recorded_draw
+
+
+def note(key, tensor):
+    if current.record is not None:
+        current.record.setdefault(key, []).append(tensor.detach().cpu().numpy().copy())
+
+
+def images_in(params):
+    """The rows of x that are images, once each: the host stacks one per prompt, and one per image for the negative."""
+    return params.x[-len(current.p.seeds) :]
+
+
+def before_denoiser(params):
+    if current.record is not None:
+        note("x", images_in(params))
+        note("sigma", params.sigma[:1])
+    if "interrupt" in current.actions and params.sampling_step >= 1:
+        shared.state.interrupt()
+    if "draw" in current.actions:
+        torch.randn(7, device=params.x.device)
+        current.p.rng.next()
+
+
+def after_cfg(params):
+    note("denoised", params.x)
+
+
+script_callbacks.on_cfg_denoiser(before_denoiser)
+script_callbacks.on_cfg_after_cfg(after_cfg)
+
+
+def create_flow_denoiser():
+    """What the host's SD3 models offer instead of an epsilon- or v-prediction wrapper."""
+    from k_diffusion.external import DiscreteSchedule
+
+    return DiscreteSchedule(torch.linspace(0.001, 1, 1000), quantize=False)
+
+
+class Probe(scripts.Script):
+    def title(self):
+        return "Probe"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
+
+    def before_process(self, p, file, actions):
+        current.p, current.record, current.actions = p, {} if file else None, actions.split()
+        vars(shared.sd_model).pop("create_denoiser", None)
+        if "flow" in current.actions:
+            shared.sd_model.create_denoiser = create_flow_denoiser
+        if "rename" in current.actions:
+            ours = sd_samplers.all_samplers_map["TCD"]
+            sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])
+
+    def process(self, p, file, actions):
+        if "rename" in current.actions:
+            p.sampler_name = "Renamed"
+
+    def post_sample(self, p, ps, file, actions):
+        if torch.is_tensor(ps.samples):  # a hires pass's are pictures by now
+            note("final", ps.samples)
+
+    def postprocess(self, p, processed, file, actions):
+        if current.record is not None:
+            numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
+        current.record, current.actions = None, ()
+
+
+class InnerJob(scripts.Script):
+    """A script that builds a job of its own, without scripts, as detailers do."""
+
+    def title(self):
+        return "Probe inner job"
+
+    def ui(self, is_img2img):
+        return []
+
+    def run(self, p):
+        inner = processing.StableDiffusionProcessingTxt2Img(
+            sd_model=shared.sd_model,
+            prompt=p.prompt,
+            seed=p.seed,
+            steps=p.steps,
+            width=p.width,
+            height=p.height,
+            cfg_scale=p.cfg_scale,
+            sampler_name=p.sampler_name,
+            do_not_save_samples=True,
+            do_not_save_grid=True,
+        )
+        with closing(inner):
+            return processing.process_images(inner)

@@ -1,0 +1,79 @@
+"""What cannot be done is refused in one sentence, before anything is generated, and the next request works."""
+
+import math
+
+import pytest
+
+SENTENCE = "TCD gamma must be a number from 0 to 1, not {}."
+BAD = {
+    "high": "'high'",
+    "0.3": "'0.3'",
+    math.nan: "nan",
+    math.inf: "inf",
+    -0.1: "-0.1",
+    1.1: "1.1",
+    None: "None",
+    True: "True",
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind(jobs, webui):
+    yield
+    assert webui.get("/sdapi/v1/progress")["state"]["job_count"] == 0
+    assert "TCD gamma: 0.3" in jobs.txt2img().infotext
+    assert "TCD" not in jobs.txt2img(sampler_name="Euler a").infotext
+
+
+@pytest.mark.parametrize("kind", ["txt2img", "img2img"])
+@pytest.mark.parametrize("gamma", [*BAD, [0.3]], ids=repr)
+def test_gamma(jobs, webui, kind, gamma):
+    from .jobs import picture
+
+    before = webui.log().count("100%")
+    fields = {"init_images": [picture()]} if kind == "img2img" else {}
+    shown = "[0.3]" if gamma == [0.3] else BAD[gamma]
+    assert jobs.refused(gamma, kind=kind, **fields) == SENTENCE.format(shown)
+    assert webui.log().count("100%") == before
+
+
+@pytest.mark.parametrize("gamma", ["high", "", math.nan, -0.1, 1.1, None, [0.3], True], ids=repr)
+def test_hires_gamma(jobs, gamma):
+    """The first pass would be another sampler's, and is not run either."""
+    fields = {"enable_hr": True, "hr_scale": 1, "sampler_name": "Euler a", "hr_sampler_name": "TCD"}
+    sentence = jobs.refused(0.3, gamma, **fields)
+    assert sentence.startswith("TCD hires gamma must be a number from 0 to 1, not ")
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.1])
+def test_eta(jobs, eta):
+    assert jobs.refused(eta=eta) == f"eta, which is gamma for TCD, must be a number from 0 to 1, not {eta}."
+
+
+@pytest.mark.parametrize("text", ["high", "nan", "-0.1", "1.1", "true", "[0.3]"])
+def test_a_pasted_infotext(jobs, text):
+    infotext = f"a house\nSteps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 7, TCD gamma: {text}"
+    assert jobs.refused(infotext=infotext) == SENTENCE.format(text if text[-1].isdigit() else repr(text))
+
+
+@pytest.mark.parametrize("value", [2, "high"])
+def test_the_setting(jobs, value):
+    sentence = jobs.refused(override_settings={"tcd_default_gamma": value})
+    assert sentence == f"The setting tcd_default_gamma must be a number from 0 to 1, not {value!r}."
+
+
+def test_a_gamma_that_is_not_used_is_not_checked(jobs):
+    assert "Euler a" in jobs.txt2img("high", sampler_name="Euler a").infotext
+
+
+def test_flow_models(jobs):
+    assert jobs.refused(actions="flow") == (
+        "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
+        "not a flow model (SD3, Flux) or another family."
+    )
+
+
+def test_the_plot_checks_its_values_first(jobs):
+    arguments = [jobs.axis_labels().index("[TCD] Gamma"), "0.5, 1.1", [], 0, "", [], 0, "", []]
+    arguments += [False, True, False, False, False, False, False, 0, True]
+    assert jobs.refused(script_name="X/Y/Z plot", script_args=arguments) == SENTENCE.format("1.1")

@@ -1,0 +1,114 @@
+"""Jobs of a real WebUI, recorded and replayed through diffusers' TCDScheduler: the same latents."""
+
+import diffusers
+import numpy
+import pytest
+import torch
+
+LIMIT = 1e-5
+
+
+def replay(record, gamma, start=None):
+    """Relative L2 distances of a recorded job's latents to the reference's, given the job's own denoised and noise.
+
+    The reference starts from the host's own noise, or where the job did.
+    """
+    x, denoised = torch.from_numpy(record["x"]), torch.from_numpy(record["denoised"])
+    final = torch.from_numpy(record["final"][-1]) if "final" in record else None
+    sigmas = torch.from_numpy(record["sigma"]).reshape(-1, 1, 1, 1, 1)
+    scheduler = diffusers.TCDScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="sample"
+    )
+    table = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
+    timesteps = [int((table - sigma).abs().argmin()) for sigma in sigmas]
+    scheduler.set_timesteps(timesteps=timesteps)
+    first_noise, *noises = torch.from_numpy(record["noise"])
+    noises = iter(noises[-(len(x) - 1) :])
+    latent = first_noise if start is None else start
+    distances = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("diffusers.schedulers.scheduling_tcd.randn_tensor", lambda *_, **__: next(noises))
+        for t, here, sigma, x0 in zip(scheduler.timesteps, x, sigmas, denoised):
+            distances.append(distance(here / (1 + sigma[0] ** 2).sqrt(), latent))
+            latent = scheduler.step(x0, t, latent, eta=gamma).prev_sample
+    if final is not None:
+        distances.append(distance(final, latent))
+    return distances, timesteps
+
+
+def distance(ours, reference):
+    return float((ours - reference).norm() / reference.norm())
+
+
+@pytest.mark.parametrize("gamma", [0, 0.3, 0.75, 1])
+@pytest.mark.parametrize(("steps", "cfg_scale"), [(1, 1), (4, 1), (8, 2), (50, 1)])
+def test_txt2img(jobs, steps, cfg_scale, gamma):
+    record = jobs.txt2img(gamma, record=True, steps=steps, cfg_scale=cfg_scale).record
+    distances, timesteps = replay(record, gamma)
+    scheduler = diffusers.TCDScheduler()
+    scheduler.set_timesteps(steps)
+    assert timesteps == scheduler.timesteps.tolist()
+    assert max(distances) <= LIMIT
+
+
+def test_a_v_prediction_checkpoint(jobs):
+    overrides = {"sd_model_checkpoint": "tiny-sdxl-v.safetensors"}
+    record = jobs.txt2img(0.3, record=True, steps=8, override_settings=overrides).record
+    assert max(replay(record, 0.3)[0]) <= LIMIT
+
+
+def test_another_schedule(jobs):
+    """Simple's noise levels are the table's own, so the reference can take its timesteps."""
+    record = jobs.txt2img(0.3, record=True, steps=8, scheduler="Simple").record
+    distances, timesteps = replay(record, 0.3)
+    assert timesteps == [999, 874, 749, 624, 499, 374, 249, 124]
+    assert max(distances) <= LIMIT
+
+
+def test_the_hosts_own_unit_variance_start(jobs):
+    """Its setting for that is the same start as ours, not a second one on top."""
+    plain = jobs.txt2img(0.3, record=True).record
+    theirs = jobs.txt2img(0.3, record=True, override_settings={"sgm_noise_multiplier": True}).record
+    assert distance(torch.from_numpy(theirs["x"]), torch.from_numpy(plain["x"])) < 1e-6
+    assert max(replay(theirs, 0.3)[0]) <= LIMIT
+
+
+def start_of(record):
+    """Where an image-to-image job starts: the host has noised a picture that we do not see."""
+    return torch.from_numpy(record["x"][0]) / (1 + torch.from_numpy(record["sigma"][0]) ** 2).sqrt()
+
+
+@pytest.mark.parametrize("gamma", [0, 0.3, 1])
+def test_img2img(jobs, gamma):
+    record = jobs.img2img(gamma, record=True, steps=8, denoising_strength=0.5).record
+    distances, timesteps = replay(record, gamma, start_of(record))
+    assert timesteps == [639, 499, 379, 259, 139]  # the host's count: int(0.5 * 8) + 1
+    assert max(distances) <= LIMIT
+
+
+def test_both_passes_of_hires_fix_with_their_own_gamma(jobs):
+    record = jobs.txt2img(0.2, 0.8, record=True, enable_hr=True, hr_scale=1, denoising_strength=0.5).record
+    first, second = split(record, 4)
+    assert max(replay(first, 0.2)[0]) <= LIMIT
+    assert max(replay(second, 0.8, start_of(second))[0]) <= LIMIT
+
+
+def split(record, steps):
+    """The two passes of a recorded hires job whose passes have one size, and so as many noises each."""
+    noises = len(record["noise"]) // 2
+    first = {key: record[key][:steps] for key in ("x", "sigma", "denoised")}
+    second = {key: record[key][steps:] for key in ("x", "sigma", "denoised")}
+    return {**first, "noise": record["noise"][:noises]}, {**second, "noise": record["noise"][noises:]}
+
+
+def test_a_picture_is_not_another_gammas(jobs):
+    """The tests above would all pass if nothing depended on gamma."""
+    one, other = (jobs.txt2img(gamma, record=True).record for gamma in (0.2, 0.8))
+    assert distance(torch.from_numpy(one["final"]), torch.from_numpy(other["final"])) > 0.05
+    assert max(replay(one, 0.8)[0]) > 100 * LIMIT
+
+
+def test_recorded_noise_is_real(jobs):
+    record = jobs.txt2img(0.3, record=True, steps=8).record
+    assert numpy.abs(record["noise"].mean()) < 0.1
+    assert record["noise"].std() == pytest.approx(1, abs=0.1)

@@ -1,0 +1,253 @@
+"""What a WebUI does with a sampler: every kind of job, and what it writes about them."""
+
+import re
+
+import numpy
+import pytest
+
+from .jobs import NOTHING, mask
+
+
+def assert_is_a_picture(result):
+    assert result.pixels.std() > 1
+    assert "Sampler: TCD" in result.infotext
+
+
+def test_what_the_picture_says(jobs):
+    result = jobs.txt2img(0.25)
+    assert_is_a_picture(result)
+    assert "Schedule type: TCD" in result.infotext
+    assert "TCD gamma: 0.25" in result.infotext
+    assert "TCD hires gamma" not in result.infotext
+    assert not re.search(r"\bEta:", result.infotext)
+
+
+def test_the_alias_names_the_sampler_too(jobs):
+    assert "Sampler: TCD," in jobs.txt2img(sampler_name="tcd").infotext
+
+
+@pytest.mark.parametrize("scheduler", ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Your Steps"])
+@pytest.mark.parametrize("steps", [1, 4, 60])
+def test_schedules(jobs, scheduler, steps):
+    result = jobs.txt2img(scheduler=scheduler, steps=steps, record=True)
+    assert_is_a_picture(result)
+    assert f"Schedule type: {'TCD' if scheduler == 'Automatic' else scheduler}" in result.infotext
+    assert len(result.record["x"]) == steps
+
+
+def test_tcds_schedule_with_another_sampler(jobs):
+    result = jobs.txt2img(sampler_name="Euler a", scheduler="TCD", record=True)
+    assert "Schedule type: TCD" in result.infotext
+    assert "TCD gamma" not in result.infotext
+    assert result.record["sigma"].ravel() == pytest.approx(jobs.txt2img(record=True).record["sigma"].ravel())
+
+
+@pytest.mark.parametrize(
+    ("strength", "fix_steps", "calls"), [(0.5, False, 5), (0.5, True, 8), (0.01, True, 8), (1, True, 8)]
+)
+def test_img2img(jobs, strength, fix_steps, calls):
+    """At strength 0.01 and exactly the asked steps, the host takes the tail of a schedule of 800."""
+    overrides = {"img2img_fix_steps": fix_steps}
+    result = jobs.img2img(steps=8, denoising_strength=strength, record=True, override_settings=overrides)
+    assert_is_a_picture(result)
+    assert len(result.record["x"]) == calls
+
+
+def test_img2img_of_no_strength_at_all(jobs):
+    overrides = {"img2img_fix_steps": True}
+    assert_is_a_picture(jobs.img2img(denoising_strength=0, override_settings=overrides))
+
+
+@pytest.mark.parametrize("fill", [0, 1, 2, 3])
+@pytest.mark.parametrize("only_masked", [False, True])
+def test_inpainting(jobs, fill, only_masked):
+    result = jobs.img2img(mask=mask(), inpainting_fill=fill, inpaint_full_res=only_masked, mask_blur=0)
+    assert_is_a_picture(result)
+    untouched = jobs.img2img(mask=mask(), inpainting_fill=fill, inpaint_full_res=only_masked, mask_blur=0, seed=8)
+    changed = numpy.abs(result.pixels - untouched.pixels)[0]
+    assert changed[:16].max() == 0
+    assert changed[48:80, 48:80].max() > 0
+
+
+def test_an_inpainting_checkpoint(jobs):
+    overrides = {"sd_model_checkpoint": "tiny-sdxl-inpaint.safetensors"}
+    assert_is_a_picture(jobs.txt2img(override_settings=overrides))
+    assert_is_a_picture(jobs.img2img(mask=mask(), override_settings=overrides))
+
+
+def test_soft_inpainting(jobs):
+    soft = {"Soft Inpainting": {"args": [True, 1, 0.5, 4, 0, 0.5, 2]}}
+    result = jobs.img2img(mask=mask(), mask_blur=4, scripts=soft)
+    assert_is_a_picture(result)
+    assert "Soft inpainting enabled: True" in result.infotext
+
+
+def test_hires_fix(jobs):
+    hires = {"enable_hr": True, "hr_scale": 2, "hr_upscaler": "Latent", "denoising_strength": 0.6}
+    result = jobs.txt2img(0.2, 0.8, hr_second_pass_steps=3, **hires)
+    assert_is_a_picture(result)
+    assert result.images[0].size == (256, 256)
+    assert "TCD gamma: 0.2" in result.infotext
+    assert "TCD hires gamma: 0.8" in result.infotext
+    assert "TCD hires gamma" not in jobs.txt2img(0.2, "same", **hires).infotext
+    assert "TCD hires gamma" not in jobs.txt2img(0.2, 0.2, **hires).infotext
+    assert "TCD hires gamma: 0.5" in jobs.txt2img(0.2, "0.5", **hires).infotext
+
+
+@pytest.mark.parametrize(("first", "second"), [("TCD", "Euler a"), ("Euler a", "TCD"), ("DDIM", "TCD"), ("TCD", "LCM")])
+def test_hires_fix_with_another_sampler_in_either_pass(jobs, first, second):
+    fields = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.6, "sampler_name": first}
+    result = jobs.txt2img(0.2, 0.8, hr_sampler_name=second, **fields)
+    assert result.pixels.std() > 1
+    assert f"Sampler: {first}" in result.infotext
+    assert f"Hires sampler: {second}" in result.infotext
+    assert "TCD gamma: 0.2" in result.infotext
+    other = jobs.txt2img(0.9, 0.8, hr_sampler_name=second, **fields)
+    same = numpy.array_equal(result.pixels, other.pixels)
+    assert same == (first != "TCD")  # only the pass that is TCD's own takes its gamma
+
+
+def test_a_refiner(jobs):
+    result = jobs.txt2img(refiner_checkpoint="tiny-refiner.safetensors", refiner_switch_at=0.5, steps=6)
+    assert_is_a_picture(result)
+    assert "Refiner: tiny-refiner" in result.infotext
+
+
+@pytest.mark.parametrize("cfg_scale", [1, 3])
+@pytest.mark.parametrize(
+    "prompt", ["a [house:ship:0.5] by the sea", "a house AND a ship :0.5", "a (house:1.3) BREAK sea"]
+)
+def test_prompt_syntax(jobs, prompt, cfg_scale):
+    result = jobs.txt2img(prompt=prompt, cfg_scale=cfg_scale)
+    assert_is_a_picture(result)
+    assert not numpy.array_equal(result.pixels, jobs.txt2img(cfg_scale=cfg_scale).pixels)
+
+
+def test_batches(jobs):
+    result = jobs.txt2img(batch_size=2, n_iter=2, override_settings={"return_grid": False})
+    assert len(result.images) == 4
+    assert len({image.tobytes() for image in result.images}) == 4
+    assert all("TCD gamma: 0.3" in text for text in result.info["infotexts"])
+
+
+def test_sd_upscale(jobs):
+    arguments = ["", 64, "Lanczos", 2]
+    result = jobs.img2img(script_name="SD upscale", script_args=arguments, denoising_strength=0.5)
+    assert_is_a_picture(result)
+    assert result.images[0].size == (256, 256)
+    assert "TCD gamma: 0.3" in result.infotext
+
+
+def plot(x_label, x_values, y_label="Nothing", y_values="", jobs=None, tcd=(), **fields):
+    """An X/Y/Z plot's cells: their infotexts."""
+    options = jobs.axis_labels()
+    arguments = [options.index(x_label), x_values, [], options.index(y_label), y_values, [], 0, "", []]
+    arguments += [False, True, False, False, False, False, False, 0, True]
+    result = jobs.txt2img(*tcd, script_name="X/Y/Z plot", script_args=arguments, **fields)
+    return result.info["infotexts"][1:]
+
+
+def test_the_plots_axes(jobs):
+    cells = plot("[TCD] Gamma", "0, 0.5, 1", jobs=jobs)
+    assert [re.search("TCD gamma: ([0-9.]+)", text)[1] for text in cells] == ["0.0", "0.5", "1.0"]
+    cells = plot("[TCD] Gamma", "0.1-0.3 (+0.1)", jobs=jobs)
+    assert [re.search("TCD gamma: ([0-9.]+)", text)[1] for text in cells][:3] == ["0.1", "0.2", "0.3"]
+    hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
+    cells = plot("[TCD] Hires gamma", "0.3, 0.5", jobs=jobs, **hires)
+    assert ["TCD hires gamma: 0.5" in text for text in cells] == [False, True]
+
+
+def test_no_value_leaks_into_the_plots_next_cell(jobs):
+    cells = plot("Sampler", "TCD, Euler a, TCD", "[TCD] Gamma", "0.1, 0.2", jobs=jobs)
+    gammas = [re.search("TCD gamma: ([0-9.]+)", text) for text in cells]
+    assert [gamma and gamma[1] for gamma in gammas] == ["0.1", None, "0.1", "0.2", None, "0.2"]
+    assert "TCD gamma: 0.3" in jobs.txt2img().infotext
+
+
+def test_a_pasted_infotext(jobs):
+    text = jobs.txt2img(0.65, 0.15, enable_hr=True, hr_scale=1, denoising_strength=0.5).infotext
+    # the host reads "Use same sampler" out of it, and then knows no sampler of that name
+    fields = {"sampler_name": NOTHING, "steps": NOTHING, "hr_sampler_name": "TCD", "hr_scheduler": "TCD"}
+    pasted = jobs.txt2img(infotext=text, **fields)
+    assert "Sampler: TCD, Schedule type: TCD" in pasted.infotext
+    assert "TCD gamma: 0.65" in pasted.infotext
+    assert "TCD hires gamma: 0.15" in pasted.infotext
+    assert "TCD gamma: 0.4" in jobs.txt2img(0.4, infotext=text).infotext
+
+
+def test_the_pictures_own_infotext(jobs):
+    image = jobs.txt2img(0.65).images[0]
+    assert "TCD gamma: 0.65" in image.text["parameters"]
+
+
+@pytest.fixture
+def default_gamma(webui):
+    """The setting, at another value."""
+    webui.post("/sdapi/v1/options", {"tcd_default_gamma": 0.55})
+    yield 0.55
+    webui.post("/sdapi/v1/options", {"tcd_default_gamma": 0.3})
+
+
+def test_the_default_is_the_settings(jobs, default_gamma):
+    assert "TCD gamma: 0.55" in jobs.txt2img().infotext
+    assert "TCD gamma: 0.1" in jobs.txt2img(0.1).infotext
+    assert "TCD gamma: 0.7" in jobs.txt2img(override_settings={"tcd_default_gamma": 0.7}).infotext
+
+
+def test_jobs_without_the_script_take_the_settings(jobs, default_gamma):
+    """Inner passes of other extensions, and samplers that another one has renamed."""
+    inner = jobs.txt2img(script_name="Probe inner job", script_args=[])
+    assert "TCD gamma: 0.55" in inner.infotext
+    assert numpy.array_equal(inner.pixels, jobs.txt2img(negative_prompt="").pixels)
+    assert "TCD gamma: 0.55" in jobs.txt2img(0.1, actions="rename").infotext
+
+
+def test_eta_is_gamma(jobs):
+    assert "TCD gamma: 0.45" in jobs.txt2img(eta=0.45).infotext
+    result = jobs.txt2img(0.2, eta=0.45)
+    assert "TCD gamma: 0.2" in result.infotext
+    assert "the request's eta, 0.45, was not used" in result.info["comments"] if "comments" in result.info else True
+
+
+def test_a_real_client(webui):
+    webuiapi = pytest.importorskip("webuiapi")
+    client = webuiapi.WebUIApi(port=webui.port)
+    result = client.txt2img(
+        prompt="a house", sampler_name="TCD", steps=4, cfg_scale=1, width=128, height=128, seed=7,
+        alwayson_scripts={"TCD": {"args": [0.35]}},
+    )  # fmt: skip
+    assert "Sampler: TCD, Schedule type: TCD" in result.info["infotexts"][0]
+    assert "TCD gamma: 0.35" in result.info["infotexts"][0]
+
+
+def test_lists(webui):
+    samplers = [sampler for sampler in webui.get("/sdapi/v1/samplers") if sampler["name"] == "TCD"]
+    assert [sampler["aliases"] for sampler in samplers] == [["tcd"]]
+    schedules = [schedule for schedule in webui.get("/sdapi/v1/schedulers") if schedule["label"] == "TCD"]
+    assert [schedule["name"] for schedule in schedules] == ["tcd"]
+    scripts = [script for script in webui.get("/sdapi/v1/script-info") if script["name"] == "tcd"]
+    assert [[argument["label"] for argument in script["args"]] for script in scripts] == [
+        ["TCD gamma", "TCD hires gamma"]
+    ] * 2
+    assert webui.get("/sdapi/v1/options")["tcd_default_gamma"] == 0.3
+
+
+def test_progress_and_preview(jobs, webui):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(jobs.txt2img, steps=40, width=256, height=256)
+        seen = []
+        while not job.done():
+            seen.append(webui.get("/sdapi/v1/progress"))
+        assert_is_a_picture(job.result())
+    assert max(progress["progress"] for progress in seen) > 0.2
+    assert any(progress["current_image"] for progress in seen)
+    assert {progress["state"]["sampling_steps"] for progress in seen} >= {40}
+
+
+def test_zero_terminal_snr(jobs):
+    overrides = {"sd_noise_schedule": "Zero Terminal SNR", "sd_model_checkpoint": "tiny-sdxl-v.safetensors"}
+    for steps in (1, 4, 60):
+        assert_is_a_picture(jobs.txt2img(steps=steps, override_settings=overrides))
+    assert_is_a_picture(jobs.img2img(override_settings=overrides))

@@ -1,0 +1,222 @@
+"""The WebUI's page in Chromium: where the controls are, when they are seen, and what they do."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from .jobs import DEFAULTS
+
+SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    installed = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=installed, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, webui):
+    page = Page(browser.new_page(viewport={"width": 1600, "height": 1400}), webui)
+    page.page.set_default_timeout(15_000)
+    page.open()
+    yield page
+    page.page.close()
+
+
+class Page:
+    """The page as its user sees it."""
+
+    def __init__(self, page, webui):
+        self.page = page
+        self.webui = webui
+
+    def open(self):
+        self.page.goto(f"{self.webui.url}/?__theme=light")
+        self.page.wait_for_function(
+            "typeof submit === 'function' && gradioApp().querySelector('#txt2img_sampling input')"
+        )
+        self.page.wait_for_load_state("networkidle")
+
+    def __call__(self, elem_id):
+        return self.page.locator(f"#{elem_id}")
+
+    def choose(self, elem_id, value):
+        self(elem_id).locator("input").click()
+        self(elem_id).locator("ul li").filter(has_text=re.compile(rf"^\W*{value}\W*$")).click()
+
+    def number(self, elem_id):
+        return self(elem_id).locator("input[type=number]")
+
+    def set_number(self, elem_id, value):
+        self.number(elem_id).fill(str(value))
+        self.number(elem_id).press("Enter")
+
+    def see(self, elem_id, *, seen=True):
+        self(elem_id).wait_for(state="visible" if seen else "hidden", timeout=10_000)
+
+    def tab(self, name):
+        self.page.locator("#tabs > .tab-nav button").get_by_text(name, exact=True).click()
+
+    def paste(self, infotext, tab="txt2img"):
+        self(f"{tab}_prompt").locator("textarea").fill(infotext)
+        self.page.locator("#paste:visible").click()
+
+    def make_small(self, tab="txt2img"):
+        for name in ("width", "height", "steps", "cfg_scale"):
+            self.set_number(f"{tab}_{name}", DEFAULTS[name])
+
+    def open_hires_fix(self):
+        self("txt2img_hr").locator("input[type=checkbox]").first.check()
+        self("txt2img_hr").locator(".label-wrap").click()
+        self.see("txt2img_hr_scale")
+
+    def generate(self, tab="txt2img"):
+        """What the page says below the picture, once it says something else than before."""
+        log = self(f"html_log_{tab}").first
+        before = log.inner_text()
+        self(f"{tab}_generate").click()
+        done = "([log, before]) => log.innerText !== before && log.innerText.includes('Time taken')"
+        self.page.wait_for_function(done, arg=[log.element_handle(), before], timeout=60_000)
+        return log.inner_text()
+
+
+@pytest.mark.parametrize("tab", ["txt2img", "img2img"])
+def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
+    page.tab(tab)
+    page.see(f"{tab}_tcd_gamma", seen=False)
+    page.choose(f"{tab}_sampling", "TCD")
+    page.see(f"{tab}_tcd_gamma")
+    assert float(page.number(f"{tab}_tcd_gamma").input_value()) == 0.3
+    steps, gamma = page(f"{tab}_steps").bounding_box(), page(f"{tab}_tcd_gamma").bounding_box()
+    below = page(f"{tab}_width").bounding_box()
+    assert steps["y"] + steps["height"] - 1 <= gamma["y"] < below["y"]
+    page.choose(f"{tab}_sampling", "Euler a")
+    page.see(f"{tab}_tcd_gamma", seen=False)
+
+
+def test_there_is_one_of_each(page):
+    for elem_id in ("txt2img_tcd_gamma", "txt2img_tcd_hires_gamma", "img2img_tcd_gamma", "img2img_tcd_hires_gamma"):
+        assert page(elem_id).count() <= 1
+    labels = [component["props"].get("label") for component in page.webui.get("/config")["components"]]
+    assert labels.count("TCD gamma") == labels.count("TCD hires gamma") == 2
+
+
+def test_the_hires_field_follows_the_hires_sampler(page):
+    page.open_hires_fix()
+    page.choose("txt2img_sampling", "TCD")
+    page.see("txt2img_tcd_hires_gamma")
+    assert page("txt2img_tcd_hires_gamma").locator("input").input_value() == "same"
+    page.choose("hr_sampler", "Euler a")
+    page.see("txt2img_tcd_hires_gamma", seen=False)
+    page.see("txt2img_tcd_gamma")
+    page.choose("txt2img_sampling", "Euler a")
+    page.see("txt2img_tcd_gamma", seen=False)
+    page.choose("hr_sampler", "TCD")
+    page.see("txt2img_tcd_gamma")
+    page.see("txt2img_tcd_hires_gamma")
+
+
+def test_a_picture_is_made_with_the_sliders_gamma(page):
+    page.choose("txt2img_sampling", "TCD")
+    page.see("txt2img_tcd_gamma")
+    page.make_small()
+    page.set_number("txt2img_tcd_gamma", 0.65)
+    page.generate()
+    infotext = page("html_info_txt2img").first.inner_text()
+    assert "Sampler: TCD, Schedule type: TCD" in infotext
+    assert "TCD gamma: 0.65" in infotext
+
+
+INFOTEXT = "a house\nSteps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 7, Size: 128x128"
+
+
+@pytest.mark.parametrize("tab", ["txt2img", "img2img"])
+def test_a_pasted_infotext_restores_gamma(page, tab):
+    page.tab(tab)
+    page.paste(f"{INFOTEXT}, TCD gamma: 0.85", tab)
+    page.see(f"{tab}_tcd_gamma")
+    page.page.wait_for_function(f"gradioApp().querySelector('#{tab}_tcd_gamma input[type=number]').value == '0.85'")
+    assert page(f"{tab}_sampling").locator("input").input_value() == "TCD"
+    assert page(f"{tab}_scheduler").locator("input").input_value() == "Automatic"
+
+
+def test_a_bad_pasted_gamma_is_said(page):
+    page.choose("txt2img_sampling", "TCD")
+    page.paste(f"{INFOTEXT}, TCD gamma: 1.1")
+    page.page.get_by_text(SENTENCE).wait_for(timeout=10_000)
+    assert float(page.number("txt2img_tcd_gamma").input_value()) == 0.3
+
+
+def test_a_bad_hires_gamma_is_said(page):
+    page.choose("txt2img_sampling", "TCD")
+    page.open_hires_fix()
+    page.see("txt2img_tcd_hires_gamma")
+    field = page("txt2img_tcd_hires_gamma").locator("input")
+    field.fill("high")
+    field.press("Enter")
+    page.make_small()
+    assert "TCD hires gamma must be a number from 0 to 1, not 'high'." in page.generate()
+    field.fill("0.45")
+    field.press("Enter")
+    page.set_number("txt2img_hr_scale", 1)
+    page.generate()
+    assert "TCD hires gamma: 0.45" in page("html_info_txt2img").first.inner_text()
+
+
+def test_png_info_sends_gamma(page, jobs, tmp_path):
+    image = jobs.txt2img(0.15).images[0]
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_text("parameters", image.text["parameters"])
+    image.save(tmp_path / "picture.png", pnginfo=text)
+    page.tab("PNG Info")
+    page("pnginfo_image").locator("input[type=file]").set_input_files(tmp_path / "picture.png")
+    page.page.get_by_text(re.compile("TCD gamma: 0.15")).first.wait_for(timeout=10_000)
+    page.page.locator("#tab_pnginfo #txt2img_tab, #tab_pnginfo button").get_by_text("Send to txt2img").click()
+    page.see("txt2img_tcd_gamma")
+    page.page.wait_for_function("gradioApp().querySelector('#txt2img_tcd_gamma input[type=number]').value == '0.15'")
+
+
+def test_send_to_img2img_takes_gamma_along(page):
+    page.choose("txt2img_sampling", "TCD")
+    page.see("txt2img_tcd_gamma")
+    page.make_small()
+    page.set_number("txt2img_tcd_gamma", 0.75)
+    page.generate()
+    page("txt2img_send_to_img2img").click()
+    page.choose("img2img_sampling", "TCD")
+    page.see("img2img_tcd_gamma")
+    page.page.wait_for_function("gradioApp().querySelector('#img2img_tcd_gamma input[type=number]').value == '0.75'")
+
+
+def test_the_settings_page_has_the_default(page):
+    page.tab("Settings")
+    page.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()
+    assert float(page.number("setting_tcd_default_gamma").input_value()) == 0.3
+
+
+def test_a_default_sampler_of_tcd_shows_the_slider_at_once(page, webui):
+    """The host puts users' own defaults into its components after all of them are made."""
+    path = webui.data / "ui-config.json"
+    before = path.read_text()
+    keys = [key for key in json.loads(before) if key.endswith("txt2img/Sampling method/value")]
+    path.write_text(json.dumps({**json.loads(before), **dict.fromkeys(keys, "TCD")}))
+    try:
+        page.page.goto("about:blank")
+        webui.reload_ui()
+        page.open()
+        page.see("txt2img_tcd_gamma")
+        page.see("img2img_tcd_gamma", seen=False)
+    finally:
+        path.write_text(before)
+        page.page.goto("about:blank")
+        webui.reload_ui()

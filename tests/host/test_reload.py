@@ -1,0 +1,75 @@
+"""Other extensions of the same name, Reload UI, and disabling the extension."""
+
+import pytest
+
+from .conftest import HERE
+from .jobs import Jobs
+
+NEIGHBOURS = HERE / "neighbours"
+
+
+def names(webui, path, key="name"):
+    return [entry[key] for entry in webui.get(f"/sdapi/v1/{path}")]
+
+
+def assert_one_of_each(webui, jobs):
+    assert names(webui, "samplers").count("TCD") == 1
+    assert names(webui, "schedulers").count("tcd") == 1
+    assert names(webui, "script-info").count("tcd") == 2  # one a tab
+    labels = [component["props"].get("label") for component in webui.get("/config")["components"]]
+    assert labels.count("TCD gamma") == 2
+    axes = jobs.axis_labels()
+    assert axes.count("[TCD] Gamma") == axes.count("[TCD] Hires gamma") == 1
+    assert "TCD gamma: 0.3" in jobs.txt2img().infotext
+
+
+def disable(webui, *extensions):
+    webui.post("/sdapi/v1/options", {"disabled_extensions": list(extensions)})
+    webui.reload_ui()
+
+
+def test_reload_ui_ten_times(webui, jobs):
+    for _ in range(10):
+        webui.reload_ui()
+        assert_one_of_each(webui, jobs)
+
+
+def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
+    lists = ["samplers", "schedulers", "script-info", "options"]
+    with start_webui(this={}) as other:
+        never = {path: other.get(f"/sdapi/v1/{path}") for path in lists}
+        never_axes, never_pixels = (
+            Jobs(other, jobs.records).axis_labels(),
+            Jobs(other, jobs.records).txt2img(sampler_name="Euler a").pixels,
+        )
+    disable(webui, "sd-webui-tcd")
+    try:
+        disabled = {path: webui.get(f"/sdapi/v1/{path}") for path in lists}
+        for path in ("samplers", "schedulers", "script-info"):
+            assert disabled[path] == never[path]
+        # what the user has set is kept for when it is enabled again, as any extension's is
+        assert disabled["options"].keys() - never["options"].keys() == {"tcd_default_gamma"}
+        assert jobs.axis_labels() == never_axes
+        assert (jobs.txt2img(sampler_name="Euler a").pixels == never_pixels).all()
+        status, _ = jobs.post("txt2img", sampler_name="TCD", scheduler="TCD")
+        assert status == 200  # the host's own answer to a sampler it does not know: its first
+    finally:
+        disable(webui)
+    assert_one_of_each(webui, jobs)
+
+
+@pytest.mark.parametrize("order", [["aaa-tcd"], ["zzz-tcd"], ["aaa-tcd", "zzz-tcd"]], ids="+".join)
+def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
+    with start_webui(*(NEIGHBOURS / name for name in order)) as webui:
+        jobs = Jobs(webui, tmp_path)
+        assert_one_of_each(webui, jobs)
+        lines, starts = webui.log().count("makes way"), webui.log().count("Startup time")
+        assert lines == starts
+        webui.reload_ui()
+        assert_one_of_each(webui, jobs)
+        assert webui.log().count("makes way") == lines + 1
+        disable(webui, "sd-webui-tcd")
+        assert "TCD" in names(webui, "samplers")
+        assert "TCD gamma" not in jobs.txt2img().infotext
+        disable(webui)
+        assert_one_of_each(webui, jobs)

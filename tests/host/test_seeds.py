@@ -1,0 +1,97 @@
+"""Same seed, same picture: in batches, with every source of noise, and whatever else draws from it."""
+
+import numpy
+import pytest
+
+SAME = 2  # of 255: float32 sums in another order
+
+
+def difference(one, other):
+    return numpy.abs(one.pixels - other.pixels).max()
+
+
+def test_again(jobs):
+    assert difference(jobs.txt2img(), jobs.txt2img()) == 0
+    assert difference(jobs.txt2img(), jobs.txt2img(seed=8)) > 10 * SAME
+
+
+@pytest.mark.parametrize("source", ["GPU", "CPU", "NV"])
+@pytest.mark.parametrize("fields", [{}, {"subseed": 5, "subseed_strength": 0.3}], ids=["", "variation"])
+def test_an_image_of_a_batch_is_the_single_image(jobs, source, fields):
+    overrides = {"randn_source": source, "return_grid": False}
+    fields = {**fields, "override_settings": overrides, "steps": 3}
+    # variations keep the seed and count the variation seed up
+    counted = "subseed" if fields.get("subseed_strength") else "seed"
+    batch = jobs.txt2img(0.5, batch_size=3, **fields)
+    for k, image in enumerate(batch.pixels):
+        single = jobs.txt2img(0.5, **{**fields, counted: fields.get(counted, 7) + k})
+        assert numpy.abs(image - single.pixels[0]).max() <= SAME, k
+
+
+def test_batch_count_goes_on_counting(jobs):
+    two = jobs.txt2img(n_iter=2, override_settings={"return_grid": False})
+    assert difference(jobs.txt2img(seed=8), type(two)(two.images[1:], {}, None)) <= SAME
+
+
+def step_noise(jobs, sampler, **fields):
+    """The noise that a job adds at its steps, all but the last of which add some."""
+    steps = 5
+    noise = jobs.txt2img(record=True, steps=steps, sampler_name=sampler, **fields).record["noise"]
+    return noise[-(steps - 1) :]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"batch_size": 2},
+        {"override_settings": {"eta_noise_seed_delta": 31337}},
+        {"override_settings": {"randn_source": "NV", "eta_noise_seed_delta": 31337}},
+        {"override_settings": {"randn_source": "CPU"}},
+        {"subseed": 5, "subseed_strength": 0.3},
+        {"seed_resize_from_w": 64, "seed_resize_from_h": 64},
+    ],
+    ids=["", "batch", "ensd", "nv ensd", "cpu", "variation", "resize"],
+)
+def test_step_noise_is_what_euler_a_gets(jobs, fields):
+    assert numpy.array_equal(step_noise(jobs, "TCD", **fields), step_noise(jobs, "Euler a", **fields))
+
+
+def test_the_seed_delta_is_recorded_where_it_counts(jobs):
+    overrides = {"eta_noise_seed_delta": 31337}
+    plain = jobs.txt2img()
+    with_delta = jobs.txt2img(0.3, override_settings=overrides)
+    assert "ENSD: 31337" in with_delta.infotext
+    assert difference(plain, with_delta) > 10 * SAME
+    without_noise = jobs.txt2img(0, override_settings=overrides)
+    assert "ENSD" not in without_noise.infotext
+    assert difference(jobs.txt2img(0), without_noise) == 0
+
+
+@pytest.mark.parametrize("source", ["GPU", "NV"])
+def test_other_extensions_draws_change_nothing(jobs, source):
+    overrides = {"randn_source": source}
+    assert (
+        difference(jobs.txt2img(override_settings=overrides), jobs.txt2img(override_settings=overrides, actions="draw"))
+        == 0
+    )
+
+
+def test_an_interrupted_job_changes_nothing(jobs):
+    before = jobs.txt2img(steps=6)
+    interrupted = jobs.txt2img(steps=6, actions="interrupt")
+    assert len(interrupted.images) == 1
+    assert difference(before, interrupted) > 10 * SAME
+    assert difference(before, jobs.txt2img(steps=6)) == 0
+
+
+def test_a_job_of_another_gamma_beside_it_changes_nothing(jobs):
+    from concurrent.futures import ThreadPoolExecutor
+
+    gammas = [0.1, 0.9, 0.1, 0.9]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(jobs.txt2img, gammas))
+    alone = {gamma: jobs.txt2img(gamma) for gamma in set(gammas)}
+    for gamma, result in zip(gammas, together):
+        assert f"TCD gamma: {gamma}" in result.infotext
+        assert difference(result, alone[gamma]) == 0

@@ -1,0 +1,156 @@
+"""Starts a WebUI that is already on the machine, for tests, and stops it.
+
+It runs with its own interpreter from a copy of its code, in a data folder and on a loopback port of its own, with tiny
+checkpoints made out of its own model classes. Nothing is written into its folder.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+FLAGS = [
+    *["--skip-prepare-environment", "--skip-torch-cuda-test", "--skip-version-check", "--skip-python-version-check"],
+    *["--use-cpu", "all", "--precision", "full", "--no-half", "--api"],
+    *["--no-download-sd-model", "--do-not-download-clip", "--no-hashing"],
+]
+SETTINGS = {
+    "sd_model_checkpoint": "tiny-sdxl.safetensors",
+    "show_progress_type": "Approx cheap",  # the default downloads a model
+    "show_progress_every_n_steps": 1,
+    "live_previews_enable": True,
+    "hires_fix_show_sampler": True,
+    "samples_save": False,
+    "grid_save": False,
+}
+START_LIMIT = 180  # seconds
+
+
+class WebUI:
+    """A running WebUI: with WebUI(...) as webui."""
+
+    def __init__(self, folder: Path, data: Path, extensions: dict[str, Path]) -> None:
+        self.folder, self.data = folder, data
+        self.python = find_python(folder)
+        self.environment = get_environment()
+        self.code = data / "webui"
+        # Gradio serves no file of a folder with a dot in its path, such as ~/.cache
+        shutil.copytree(folder, self.code, ignore=self.leave_out)
+        (data / "extensions").mkdir()
+        for name, extension in extensions.items():
+            (data / "extensions" / name).symlink_to(extension, target_is_directory=True)
+        self.make_checkpoints(data / "models" / "Stable-diffusion")
+        self.process: subprocess.Popen | None = None
+
+    def leave_out(self, folder: str, names: list[str]) -> set[str]:
+        """What need not be copied: the user's own things, and histories."""
+        own = {"venv", ".venv", "models", "extensions", "outputs", "output", "log", "tmp", "cache"}
+        return {".git", "__pycache__"} | (own if Path(folder) == self.folder else set())
+
+    def make_checkpoints(self, folder: Path) -> None:
+        script = Path(__file__).with_name("checkpoint.py")
+        command = [self.python, script, folder]
+        done = subprocess.run(command, cwd=self.code, env=self.environment, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{script.name} failed in {self.folder}:\n{done.stderr[-4000:]}")
+
+    def __enter__(self) -> "WebUI":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [self.python, "launch.py", *FLAGS, "--data-dir", self.data, "--port", str(self.port)]
+        with (self.data / "log.txt").open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.code, env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        try:
+            self.wait_for_start(1)
+            # all of them: one that was never set, the host does not set back after a request's override
+            self.post("/sdapi/v1/options", {**self.get("/sdapi/v1/options"), **SETTINGS})
+            self.reload_ui()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        for stop in (signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, stop)
+                try:
+                    self.process.wait(15)
+                except subprocess.TimeoutExpired:
+                    continue
+        self.process = None
+
+    def log(self) -> str:
+        return (self.data / "log.txt").read_text(errors="replace")
+
+    def wait_for_start(self, times: int) -> None:
+        """Until it has started that many times, Reload UI included, and has its model."""
+        limit = time.monotonic() + START_LIMIT
+        while self.log().count("Startup time") < times or not self.has_model():
+            if self.process.poll() is not None or time.monotonic() > limit:
+                tail = "\n".join(self.log().splitlines()[-40:])
+                raise RuntimeError(f"The WebUI in {self.folder} did not start:\n{tail}")
+            time.sleep(0.1)
+
+    def has_model(self) -> bool:
+        """Whether it answers, and with a checkpoint; on its own it loads one beside starting."""
+        try:
+            return bool(self.get("/sdapi/v1/options")["sd_model_checkpoint"]) and "Model loaded" in self.log()
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    def reload_ui(self) -> None:
+        """Presses the settings page's button."""
+        starts = self.log().count("Startup time")
+        config = self.get("/config")
+        button = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "settings_restart_gradio")
+        press = next(i for i, dependency in enumerate(config["dependencies"]) if button in dependency["targets"])
+        self.post("/run/predict", {"fn_index": press, "data": [], "session_hash": "test"})
+        self.wait_for_start(starts + 1)
+
+    def get(self, path: str) -> object:
+        return self.request(path)[1]
+
+    def post(self, path: str, body: object) -> tuple[int, object]:
+        return self.request(path, json.dumps(body).encode())
+
+    def request(self, path: str, data: bytes | None = None) -> tuple[int, object]:
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=300) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            if data is None:
+                raise
+            return error.code, json.load(error)
+
+
+def find_python(folder: Path) -> Path:
+    """The WebUI's own interpreter."""
+    for name in ("venv/bin/python", ".venv/bin/python", "venv/Scripts/python.exe", ".venv/Scripts/python.exe"):
+        if (folder / name).exists():
+            return folder / name
+    raise RuntimeError(f"No interpreter in {folder}: start that WebUI once, so that it makes its venv folder.")
+
+
+def get_environment() -> dict[str, str]:
+    """This process's environment without its own virtual one, and with nothing to be fetched."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+    return {**environment, **offline, "PYTHONUNBUFFERED": "1"}
