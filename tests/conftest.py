@@ -4,6 +4,7 @@ from pathlib import Path
 
 
 def pytest_addoption(parser):
+    parser.addoption("--pictures", type=Path, metavar="DIR", help="where to put the README's pictures of the WebUI")
     parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/host with")
 
 

@@ -172,7 +172,7 @@ def test_a_pasted_infotext(jobs):
     assert "Sampler: TCD, Schedule type: TCD" in pasted.infotext
     assert "TCD gamma: 0.65" in pasted.infotext
     assert "TCD hires gamma: 0.15" in pasted.infotext
-    assert "TCD gamma: 0.4" in jobs.txt2img(0.4, infotext=text).infotext
+    assert "TCD gamma: 0.4" in jobs.txt2img(0.4, infotext=text, **fields).infotext
 
 
 def test_the_pictures_own_infotext(jobs):

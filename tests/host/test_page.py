@@ -102,6 +102,20 @@ def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
     page.see(f"{tab}_tcd_gamma", seen=False)
 
 
+def test_the_readmes_picture(page, request, tmp_path):
+    page.page.set_viewport_size({"width": 1280, "height": 1250})
+    page.choose("txt2img_sampling", "TCD")
+    page("txt2img_prompt").locator("textarea").fill("a red house by the sea <lora:TCD-SDXL-LoRA:1>")
+    page.set_number("txt2img_steps", 4)
+    page.set_number("txt2img_cfg_scale", 1)
+    page.open_hires_fix()
+    page.see("txt2img_tcd_hires_gamma")
+    picture = (request.config.getoption("--pictures") or tmp_path) / "webui.png"
+    end = page("txt2img_seed").bounding_box()["y"]  # everything from the prompt to the CFG scale
+    page.page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": 1280, "height": end})
+    assert picture.stat().st_size > 10_000
+
+
 def test_there_is_one_of_each(page):
     for elem_id in ("txt2img_tcd_gamma", "txt2img_tcd_hires_gamma", "img2img_tcd_gamma", "img2img_tcd_hires_gamma"):
         assert page(elem_id).count() <= 1

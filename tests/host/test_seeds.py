@@ -77,9 +77,10 @@ def test_other_extensions_draws_change_nothing(jobs, source):
     )
 
 
-def test_an_interrupted_job_changes_nothing(jobs):
+@pytest.mark.parametrize("action", ["interrupt", "skip"])
+def test_an_interrupted_job_changes_nothing(jobs, action):
     before = jobs.txt2img(steps=6)
-    interrupted = jobs.txt2img(steps=6, actions="interrupt")
+    interrupted = jobs.txt2img(steps=6, actions=action)
     assert len(interrupted.images) == 1
     assert difference(before, interrupted) > 10 * SAME
     assert difference(before, jobs.txt2img(steps=6)) == 0

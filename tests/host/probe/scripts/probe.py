@@ -39,8 +39,9 @@ def before_denoiser(params):
     if current.record is not None:
         note("x", images_in(params))
         note("sigma", params.sigma[:1])
-    if "interrupt" in current.actions and params.sampling_step >= 1:
-        shared.state.interrupt()
+    for action in {"interrupt", "skip"}.intersection(current.actions):
+        if params.sampling_step >= 1:
+            getattr(shared.state, action)()
     if "draw" in current.actions:
         torch.randn(7, device=params.x.device)
         current.p.rng.next()
