@@ -206,7 +206,8 @@ def test_eta_is_gamma(jobs):
     assert "TCD gamma: 0.45" in jobs.txt2img(eta=0.45).infotext
     result = jobs.txt2img(0.2, eta=0.45)
     assert "TCD gamma: 0.2" in result.infotext
-    assert "the request's eta, 0.45, was not used" in result.info["comments"] if "comments" in result.info else True
+    assert "eta, 0.45, was not used" in result.info["extra_generation_params"]["comments"]
+    assert "eta" not in jobs.txt2img(0.2, eta=0.2).info["extra_generation_params"]["comments"]
 
 
 def test_a_real_client(webui):

@@ -90,6 +90,7 @@ class Probe(scripts.Script):
             note("final", ps.samples)
 
     def postprocess(self, p, processed, file, actions):
+        processed.extra_generation_params["comments"] = processed.comments  # which the API does not tell
         if current.record is not None:
             numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
         current.record, current.actions = None, ()
