@@ -10,7 +10,7 @@ DEFAULT_GAMMA = 0.3  # what the authors recommend
 
 def check_gamma(value: Any, field: str = "gamma") -> float:
     """The value as a float; ValueError, naming the field, where it is not a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:  # type: ignore[operator]
         raise ValueError(f"{field} must be a number from 0 to 1, not {short_repr(value)}.")
     return float(value)
 

@@ -13,15 +13,16 @@ from .schedule import find_table, nearest_timesteps
 def get_tcd_steps(sigmas: torch.Tensor, table: torch.Tensor, gamma: float) -> list[tuple[float, float, float]]:
     """(sigma, sigma_s, sigma_up) of each step: where it is, where the model takes it, and the noise it adds back.
 
-    s = floor((1 - gamma) t) for the timestep t that the step ends on; a schedule's final 0 means timestep 0.
+    s = floor((1 - gamma) t) for the timestep t that the step ends on, the nearest one where a schedule's levels lie
+    between timesteps. Its final 0 means timestep 0, or the level before where that is lower still.
     """
     sigmas, table = sigmas.detach().cpu().double(), table.double()
-    sigma_next = torch.where(sigmas[1:] > 0, sigmas[1:], table[0])
+    sigma_next = torch.where(sigmas[1:] > 0, sigmas[1:], sigmas[:-1].clamp(max=table[0]))
     t = nearest_timesteps(sigma_next, table)
-    s = torch.floor((1 - gamma) * t).long()  # in float32, as the reference has it
-    sigma_s = sigma_next * (table[s] / table[t])  # table[s], but for schedules whose levels lie between timesteps
+    s = torch.floor((1 - gamma) * t).long()  # in torch's default dtype, as the reference has it
+    sigma_s = sigma_next * (table[s] / table[t])  # table[s], where the level is a timestep's own
     sigma_up = (sigma_next**2 - sigma_s**2).sqrt()
-    return list(zip(sigmas.tolist(), sigma_s.tolist(), sigma_up.tolist()))
+    return list(zip(sigmas[:-1].tolist(), sigma_s.tolist(), sigma_up.tolist()))
 
 
 @torch.no_grad()
@@ -60,5 +61,6 @@ def sample_tcd(
             x = x + sigma_up * noise
 
     if steps and sigmas[-1] == 0:
-        x = x / (1 + table[0].item() ** 2) ** 0.5
+        sigma_end = steps[-1][1]
+        x = x / (1 + sigma_end**2) ** 0.5
     return x

@@ -89,6 +89,21 @@ def test_noise_is_asked_for_at_every_step_but_the_last(denoiser, start):
     assert asked == []
 
 
+def test_the_default_noise_is_torchs(denoiser, start):
+    torch.manual_seed(3)
+    ours = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True)
+    torch.manual_seed(3)
+    noise_sampler = k_diffusion.sampling.default_noise_sampler(start)
+    theirs = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True, noise_sampler=noise_sampler)
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(ours, sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True))
+
+
+def test_no_gradients_are_kept(denoiser, start):
+    start.requires_grad_()
+    assert not sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True).requires_grad
+
+
 def test_no_steps_return_the_start(denoiser, start):
     assert sample_tcd(denoiser, start, get_sigmas_tcd(0, TABLE), disable=True) is start
 
@@ -111,7 +126,8 @@ def test_every_schedule_splits_its_noise_exactly(name, gamma):
     steps = get_tcd_steps(SCHEDULES[name], TABLE, gamma)
     for (sigma, sigma_s, sigma_up), here, after in zip(steps, sigmas, sigmas[1:]):
         assert sigma == here
-        assert sigma_s**2 + sigma_up**2 == pytest.approx(float(after or TABLE[0]) ** 2)
+        end = min(float(TABLE[0]), sigma)  # of a schedule that goes below the table, its own
+        assert sigma_s**2 + sigma_up**2 == pytest.approx(float(after or end) ** 2)
         assert (sigma_up == 0) == (gamma == 0 or after <= TABLE[:2].prod().sqrt())
 
 

@@ -1,6 +1,7 @@
 """The schedule: diffusers' timesteps up to 50 steps, and a refinement of them for any number."""
 
 import diffusers
+import k_diffusion
 import pytest
 import torch
 from hypothesis import given, settings
@@ -45,7 +46,7 @@ def assert_is_schedule(sigmas, n):
 
 @pytest.mark.parametrize("table", [TABLE, TABLE.double(), ZERO_SNR_TABLE], ids=["float32", "float64", "zero-snr"])
 def test_every_number_of_steps_is_strictly_decreasing(table):
-    for n in [*range(1, 1100), *range(1100, 15000, 97), 15000]:
+    for n in [*range(1, 1100), *range(1100, 15000, 31), 15000]:
         assert_is_schedule(get_sigmas_tcd(n, table), n)
 
 
@@ -54,6 +55,17 @@ def test_any_number_of_steps_starts_at_the_top(n):
     sigmas = get_sigmas_tcd(n, TABLE)
     assert_is_schedule(sigmas, n)
     assert sigmas[0] == TABLE[-1]
+
+
+def test_fractions_of_timesteps_are_interpolated_as_k_diffusion_does():
+    schedule = k_diffusion.external.DiscreteSchedule(TABLE, quantize=False)
+    torch.testing.assert_close(get_sigmas_tcd(2000, TABLE)[:-1], schedule.t_to_sigma(tcd_timesteps(2000)))
+
+
+def test_an_infinite_level_is_a_high_one():
+    """A zero-terminal-SNR table's last, which no arithmetic survives; the WebUIs take 4518 too."""
+    assert ZERO_SNR_TABLE[-1].isinf()
+    assert get_sigmas_tcd(4, ZERO_SNR_TABLE)[0] == 4518
 
 
 def test_half_precision_tables_give_single_precision_schedules():

@@ -45,6 +45,11 @@ def find_xyz_grid() -> ModuleType | None:
     return None
 
 
+def get_txt2img_option(grid: ModuleType) -> Any:
+    """The plot's kind of axis for what img2img has not."""
+    return grid.AxisOptionTxt2Img
+
+
 def on_page_load(fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
     """Calls fn whenever a browser opens the page that is being built."""
     gradio.context.Context.root_block.load(fn, inputs=inputs, outputs=outputs, show_progress=False, queue=False)

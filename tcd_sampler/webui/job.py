@@ -10,13 +10,13 @@ from typing import Any
 from modules import sd_samplers
 
 from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
-from .errors import BadInput, bad_input
+from .errors import bad_input
 from .host import get_option
-from .names import DEFAULT_GAMMA_OPTION, GAMMA, HIRES_GAMMA, NAME, SAME
+from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
 
 
 class Argument(Enum):
-    """NOT_GIVEN is what an API request's script argument is where the request has none."""
+    """A script argument that a request does not name. (An Enum's member is itself, however often it is copied.)"""
 
     NOT_GIVEN = "not given"
 
@@ -38,10 +38,9 @@ def is_tcd(sampler_name: str | None) -> bool:
     return config is not None and config.name == NAME
 
 
-def uses_tcd(p: Any) -> bool:
-    """Whether any pass of the job is sampled with TCD."""
-    hires_sampler_name = getattr(p, "hr_sampler_name", None) or p.sampler_name
-    return is_tcd(p.sampler_name) or (getattr(p, "enable_hr", False) and is_tcd(hires_sampler_name))
+def has_tcd_hires_pass(p: Any) -> bool:
+    """Whether the job has a hires pass that is sampled with TCD."""
+    return getattr(p, "enable_hr", False) and is_tcd(getattr(p, "hr_sampler_name", None) or p.sampler_name)
 
 
 def prepare(p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN) -> None:
@@ -50,17 +49,16 @@ def prepare(p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN) -> Non
     BadInput if a gamma is not a number from 0 to 1, or if the checkpoint is of a family TCD has no meaning for.
     """
     p.tcd_gammas = None
-    for key in (GAMMA, HIRES_GAMMA):  # a plot's cells share the dictionary
+    for key in (GAMMA, HIRES_GAMMA, ENSD):  # a plot's cells share the dictionary
         p.extra_generation_params.pop(key, None)
-    if not uses_tcd(p):
+    if not is_tcd(p.sampler_name) and not has_tcd_hires_pass(p):
         return
     with bad_input():
         first = choose_gamma(p, gamma)
-        p.tcd_gammas = Gammas(first, choose_hires_gamma(p, hires_gamma, first))
+        hires = choose_hires_gamma(p, hires_gamma, first) if has_tcd_hires_pass(p) else first
     sd_samplers.create_sampler(NAME, p.sd_model)  # which refuses other families
-    p.extra_generation_params[GAMMA] = p.tcd_gammas.first
-    if getattr(p, "enable_hr", False) and p.tcd_gammas.hires != p.tcd_gammas.first:
-        p.extra_generation_params[HIRES_GAMMA] = p.tcd_gammas.hires
+    p.tcd_gammas = Gammas(first, hires)
+    write_infotext(p, p.tcd_gammas)
 
 
 def get_gamma(p: Any) -> float:
@@ -68,17 +66,27 @@ def get_gamma(p: Any) -> float:
 
     A job that came without the script, such as an inner pass of another extension's, is settled here.
     """
-    if getattr(p, "tcd_gammas", None) is None:
+    gammas = getattr(p, "tcd_gammas", None)
+    if gammas is None:
         with bad_input():
             first = choose_gamma(p, NOT_GIVEN)
-        p.tcd_gammas = Gammas(first, first)
-        p.extra_generation_params.setdefault(GAMMA, first)
-    gammas: Gammas = p.tcd_gammas
+        gammas = Gammas(first, first)
+        write_infotext(p, gammas)
     return gammas.hires if p.is_hr_pass else gammas.first
 
 
+def write_infotext(p: Any, gammas: Gammas) -> None:
+    p.extra_generation_params[GAMMA] = gammas.first
+    if gammas.hires != gammas.first:
+        p.extra_generation_params[HIRES_GAMMA] = gammas.hires
+    delta = get_option("eta_noise_seed_delta", 0)
+    if delta and is_tcd(p.sampler_name):
+        # the host goes by eta, but the delta has its part in step noise, which there is where gamma is not 0
+        p.extra_generation_params[ENSD] = delta if max(gammas.first, gammas.hires) > 0 else None
+
+
 def choose_gamma(p: Any, argument: Any) -> float:
-    axis, eta = getattr(p, "tcd_axis_gamma", None), getattr(p, "eta", None)
+    axis, eta = getattr(p, "tcd_axis_gamma", None), p.eta if is_tcd(p.sampler_name) else None
     if axis is not None:
         return check_gamma(axis, GAMMA)
     if argument is not NOT_GIVEN:
@@ -100,6 +108,3 @@ def choose_hires_gamma(p: Any, argument: Any, first: float) -> float:
     if isinstance(argument, str):
         return first if argument.strip().lower() == SAME else parse_gamma(argument, HIRES_GAMMA)
     return check_gamma(argument, HIRES_GAMMA)
-
-
-__all__ = ["NOT_GIVEN", "BadInput", "get_gamma", "is_tcd", "prepare", "uses_tcd"]

@@ -10,6 +10,9 @@ GAMMA = "TCD gamma"
 HIRES_GAMMA = "TCD hires gamma"
 """In infotexts, and on the controls."""
 
+ENSD = "ENSD"
+"""The host's infotext key for what it adds to the seeds of step noise."""
+
 SAME = "same"
 """The hires gamma that is the first pass's."""
 

@@ -21,12 +21,23 @@ displaced: dict[str, list[Any]] = {"sampler": [], "schedule": []}
 
 
 def register() -> None:
-    """Makes ours the one sampler and schedule of the name, whoever came first. Does nothing the second time."""
+    """Makes ours the one sampler and schedule of the name, whoever came first. Does nothing where it is so."""
+    if is_registered():
+        return
     displaced["sampler"] += put_in(sd_samplers.all_samplers, SAMPLER)
     sd_samplers.all_samplers_map.update({NAME: SAMPLER, ALIAS: SAMPLER})
     displaced["schedule"] += put_in(host.get_schedules(), SCHEDULE)
     host.get_schedules_map().update({NAME: SCHEDULE, ALIAS: SCHEDULE})
     refresh()
+
+
+def is_registered() -> bool:
+    samplers, schedules = sd_samplers.all_samplers_map, host.get_schedules_map()
+    return (
+        [sampler for sampler in sd_samplers.all_samplers if sampler.name == NAME] == [SAMPLER]
+        and [schedule for schedule in host.get_schedules() if schedule.name == ALIAS] == [SCHEDULE]
+        and all(samplers.get(name) is SAMPLER and schedules.get(name) is SCHEDULE for name in (NAME, ALIAS))
+    )
 
 
 def unregister() -> None:

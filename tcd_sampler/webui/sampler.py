@@ -24,10 +24,7 @@ class TCDSampler(KDiffusionSampler):
 
     def initialize(self, p: Any) -> dict[str, Any]:
         """The keyword arguments that sample_tcd gets from this job."""
-        gamma = get_gamma(p)
-        arguments = super().initialize(p)
-        self.eta = gamma  # the host asks it whether step noise, and so its seed delta, played a part
-        return {**arguments, "gamma": gamma, "noise_sampler": get_step_noise(p)}
+        return {**super().initialize(p), "gamma": get_gamma(p), "noise_sampler": get_step_noise(p)}
 
     def sample(self, p: Any, x: torch.Tensor, *args: Any, steps: int | None = None, **kwargs: Any) -> torch.Tensor:
         """From noise x of unit variance, which the reference starts from; the host would multiply it by sigma."""
@@ -43,8 +40,8 @@ def get_step_noise(p: Any) -> Callable[..., torch.Tensor]:
     The generators are this pass's alone, so that nobody else's draws shift them, nor they anyone's.
     """
     delta = get_option("eta_noise_seed_delta", 0) or 0
-    shape = getattr(p.rng, "rng", p.rng).shape  # ControlNet may have wrapped it
-    noise = rng.ImageRNG(shape, [seed + delta for seed in p.seeds])
+    start = getattr(p.rng, "rng", p.rng)  # ControlNet may have wrapped it
+    noise = rng.ImageRNG(start.shape, [seed + delta for seed in start.seeds])
     noise.is_first = False  # the start is drawn already, by the host
     if not delta:
         noise.next()  # and from these generators, unless the delta has made them new ones

@@ -10,6 +10,14 @@ from .errors import BadInput, refuse
 from .infotext import InfotextField, read_gamma, read_hires_gamma
 from .job import NOT_GIVEN, prepare
 from .names import GAMMA, HIRES_GAMMA, NAME
+from .registration import register
+from .xyz import add_axes
+
+
+def add_to_lists() -> None:
+    """Puts all that the host lists into its lists, where it is not there yet."""
+    register()
+    add_axes()
 
 
 class TCDScript(scripts.Script):
@@ -18,6 +26,8 @@ class TCDScript(scripts.Script):
     create_group = False  # its controls stand among the host's
 
     def __init__(self) -> None:
+        # The host makes its scripts just before it makes its lists' dropdowns: other extensions have had their say.
+        add_to_lists()
         self.tcd_controls: Controls | None = None
         self.has_ui = False
 
@@ -33,8 +43,8 @@ class TCDScript(scripts.Script):
         assert self.tcd_controls is not None
         gamma, hires_gamma = self.tcd_controls.gamma, self.tcd_controls.hires_gamma
         if self.has_ui:
-            # Asked again, the host wants the arguments' defaults for requests that do not name them. By now it has
-            # put the user's own defaults into the slider, where 0 and 1 are whole numbers: pasted gammas would be too.
+            # Asked again, the host wants the arguments' defaults, for requests that do not name them. By now it has put
+            # the user's own into the slider: a whole number where it is 0 or 1, and so would infotexts' values be.
             gamma.value = float(gamma.value)
             return [SimpleNamespace(value=NOT_GIVEN), SimpleNamespace(value=NOT_GIVEN)]
         self.has_ui = True
@@ -46,6 +56,7 @@ class TCDScript(scripts.Script):
         return [gamma, hires_gamma]
 
     def process(self, p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN, *_: Any) -> None:
+        register()  # whatever has called itself TCD since
         try:
             prepare(p, gamma, hires_gamma)
         except BadInput as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..gamma import check_gamma
 from .errors import bad_input
-from .host import find_xyz_grid
+from .host import find_xyz_grid, get_txt2img_option
 from .names import GAMMA, HIRES_GAMMA
 
 LABELS = {"[TCD] Gamma": (GAMMA, "tcd_axis_gamma"), "[TCD] Hires gamma": (HIRES_GAMMA, "tcd_axis_hires_gamma")}
@@ -20,7 +20,8 @@ def add_axes() -> None:
     present = {option.label for option in grid.axis_options}
     for label, (field, attribute) in LABELS.items():
         if label not in present:
-            grid.axis_options.append(grid.AxisOption(label, float, set_on_job(attribute), confirm=check_values(field)))
+            option = get_txt2img_option(grid) if field == HIRES_GAMMA else grid.AxisOption
+            grid.axis_options.append(option(label, float, set_on_job(attribute), confirm=check_values(field)))
 
 
 def remove_axes() -> None:

@@ -15,10 +15,10 @@ THIS = {"sd-webui-tcd": HERE.parents[1]}
 def start_webui(request, tmp_path_factory):
     """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
 
-    def start(*extensions, this=THIS):
+    def start(*extensions, this=THIS, ui_config=None):
         folder = request.config.getoption("--webui").expanduser().resolve()
         others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
-        return WebUI(folder, tmp_path_factory.mktemp("data"), {**this, **others})
+        return WebUI(folder, tmp_path_factory.mktemp("data"), {**this, **others}, ui_config)
 
     return start
 

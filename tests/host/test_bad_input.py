@@ -26,13 +26,13 @@ def nothing_stays_behind(jobs, webui):
 
 
 @pytest.mark.parametrize("kind", ["txt2img", "img2img"])
-@pytest.mark.parametrize("gamma", [*BAD, [0.3]], ids=repr)
+@pytest.mark.parametrize("gamma", [*BAD, [0.3], 10**400], ids=repr)
 def test_gamma(jobs, webui, kind, gamma):
     from .jobs import picture
 
     before = webui.log().count("100%")
     fields = {"init_images": [picture()]} if kind == "img2img" else {}
-    shown = "[0.3]" if gamma == [0.3] else BAD[gamma]
+    shown = "[0.3]" if gamma == [0.3] else BAD.get(gamma, "1" + "0" * 17 + "..." + "0" * 19)
     assert jobs.refused(gamma, kind=kind, **fields) == SENTENCE.format(shown)
     assert webui.log().count("100%") == before
 
@@ -64,6 +64,11 @@ def test_the_setting(jobs, value):
 
 def test_a_gamma_that_is_not_used_is_not_checked(jobs):
     assert "Euler a" in jobs.txt2img("high", sampler_name="Euler a").infotext
+    assert "TCD gamma: 0.3" in jobs.txt2img(0.3, "high").infotext
+    hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
+    assert "TCD hires gamma" not in jobs.txt2img(0.3, 0.8, hr_sampler_name="Euler a", **hires).infotext
+    other = jobs.txt2img(sampler_name="Euler a", hr_sampler_name="TCD", eta=1.2, **hires)
+    assert "TCD gamma: 0.3" in other.infotext
 
 
 def test_flow_models(jobs):

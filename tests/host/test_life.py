@@ -110,6 +110,7 @@ def test_hires_fix_with_another_sampler_in_either_pass(jobs, first, second):
 def test_a_refiner(jobs):
     result = jobs.txt2img(refiner_checkpoint="tiny-refiner.safetensors", refiner_switch_at=0.5, steps=6)
     assert_is_a_picture(result)
+    assert not numpy.array_equal(result.pixels, jobs.txt2img(steps=6).pixels)
     assert "Refiner: tiny-refiner" in result.infotext
 
 

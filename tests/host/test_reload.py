@@ -1,8 +1,10 @@
 """Other extensions of the same name, Reload UI, and disabling the extension."""
 
+import shutil
+
 import pytest
 
-from .conftest import HERE
+from .conftest import HERE, THIS
 from .jobs import Jobs
 
 NEIGHBOURS = HERE / "neighbours"
@@ -20,7 +22,10 @@ def assert_one_of_each(webui, jobs):
     assert labels.count("TCD gamma") == 2
     axes = jobs.axis_labels()
     assert axes.count("[TCD] Gamma") == axes.count("[TCD] Hires gamma") == 1
-    assert "TCD gamma: 0.3" in jobs.txt2img().infotext
+    one, other = jobs.txt2img(0.1), jobs.txt2img(0.9)
+    assert "Sampler: TCD, Schedule type: TCD" in one.infotext
+    assert "TCD gamma: 0.1" in one.infotext
+    assert abs(one.pixels - other.pixels).max() > 10
 
 
 def disable(webui, *extensions):
@@ -32,6 +37,20 @@ def test_reload_ui_ten_times(webui, jobs):
     for _ in range(10):
         webui.reload_ui()
         assert_one_of_each(webui, jobs)
+
+
+def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
+    this = tmp_path / "this"
+    for name in ("scripts", "tcd_sampler"):
+        shutil.copytree(THIS["sd-webui-tcd"] / name, this / name)
+    with start_webui(this={"sd-webui-tcd": this}) as webui:
+        names_file = this / "tcd_sampler" / "webui" / "names.py"
+        names_file.write_text(names_file.read_text().replace('"TCD hires gamma"', '"TCD second gamma"'))
+        webui.reload_ui()
+        labels = [component["props"].get("label") for component in webui.get("/config")["components"]]
+        assert labels.count("TCD second gamma") == 2
+        assert labels.count("TCD hires gamma") == 0
+        assert names(webui, "samplers").count("TCD") == 1
 
 
 def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
@@ -58,7 +77,7 @@ def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
     assert_one_of_each(webui, jobs)
 
 
-@pytest.mark.parametrize("order", [["aaa-tcd"], ["zzz-tcd"], ["aaa-tcd", "zzz-tcd"]], ids="+".join)
+@pytest.mark.parametrize("order", [["aaa-tcd"], ["aaa-late"], ["zzz-tcd", "aaa-tcd"]], ids="+".join)
 def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
     with start_webui(*(NEIGHBOURS / name for name in order)) as webui:
         jobs = Jobs(webui, tmp_path)

@@ -63,8 +63,11 @@ def test_the_seed_delta_is_recorded_where_it_counts(jobs):
     with_delta = jobs.txt2img(0.3, override_settings=overrides)
     assert "ENSD: 31337" in with_delta.infotext
     assert difference(plain, with_delta) > 10 * SAME
+    assert "ENSD: 31337" in jobs.txt2img(0.3, eta=0, override_settings=overrides).infotext
     without_noise = jobs.txt2img(0, override_settings=overrides)
     assert "ENSD" not in without_noise.infotext
+    assert "ENSD" not in jobs.txt2img(0, eta=0.5, override_settings=overrides).infotext
+    assert "ENSD: 31337" in jobs.txt2img(sampler_name="Euler a", override_settings=overrides).infotext
     assert difference(jobs.txt2img(0), without_noise) == 0
 
 

@@ -35,7 +35,7 @@ START_LIMIT = 180  # seconds
 class WebUI:
     """A running WebUI: with WebUI(...) as webui."""
 
-    def __init__(self, folder: Path, data: Path, extensions: dict[str, Path]) -> None:
+    def __init__(self, folder: Path, data: Path, extensions: dict[str, Path], ui_config: dict | None = None) -> None:
         self.folder, self.data = folder, data
         self.python = find_python(folder)
         self.environment = get_environment()
@@ -45,6 +45,8 @@ class WebUI:
         (data / "extensions").mkdir()
         for name, extension in extensions.items():
             (data / "extensions" / name).symlink_to(extension, target_is_directory=True)
+        if ui_config:
+            (data / "ui-config.json").write_text(json.dumps(ui_config))
         self.make_checkpoints(data / "models" / "Stable-diffusion")
         self.process: subprocess.Popen | None = None
 

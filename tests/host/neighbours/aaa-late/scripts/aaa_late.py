@@ -1,0 +1,23 @@
+"""Another extension with a sampler and a schedule called TCD, added as late as can be before the page is made."""
+
+import k_diffusion.sampling
+from modules import script_callbacks, sd_samplers, sd_samplers_common, sd_samplers_kdiffusion, sd_schedulers
+
+
+def add():
+    sd_samplers.all_samplers.append(
+        sd_samplers_common.SamplerData(
+            "TCD",
+            lambda model: sd_samplers_kdiffusion.KDiffusionSampler(k_diffusion.sampling.sample_euler, model),
+            ["k_tcd"],
+            {},
+        )
+    )
+    sd_samplers.all_samplers_map = {sampler.name: sampler for sampler in sd_samplers.all_samplers}
+    sd_samplers.set_samplers()
+    schedule = sd_schedulers.Scheduler("tcd", "TCD", k_diffusion.sampling.get_sigmas_karras)
+    sd_schedulers.schedulers.append(schedule)
+    sd_schedulers.schedulers_map.update({"tcd": schedule, "TCD": schedule})
+
+
+script_callbacks.on_before_ui(add)  # which the host calls last, as it is loaded first
