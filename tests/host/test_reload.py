@@ -10,6 +10,18 @@ from .jobs import Jobs
 NEIGHBOURS = HERE / "neighbours"
 
 
+@pytest.fixture(scope="module")
+def webui(start_webui):
+    """One of their own: where a browser has left in the middle of something, Reload UI can wait for it for ever."""
+    with start_webui() as webui:
+        yield webui
+
+
+@pytest.fixture(scope="module")
+def jobs(webui, tmp_path_factory):
+    return Jobs(webui, tmp_path_factory.mktemp("records"))
+
+
 def names(webui, path, key="name"):
     return [entry[key] for entry in webui.get(f"/sdapi/v1/{path}")]
 
