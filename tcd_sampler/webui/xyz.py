@@ -1,15 +1,19 @@
 """The X/Y/Z plot's axes."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from ..gamma import check_gamma
+from ..gamma import check_gamma, parse_gamma
 from .errors import bad_input
 from .host import find_xyz_grid, get_txt2img_option
 from .names import GAMMA, HIRES_GAMMA
 
 LABELS = {"[TCD] Gamma": (GAMMA, "tcd_axis_gamma"), "[TCD] Hires gamma": (HIRES_GAMMA, "tcd_axis_hires_gamma")}
 """Axis label, to the name that errors use and the attribute of the cell's job that the value travels on."""
+
+RANGE = re.compile(r"[\d.]+\s*-\s*[\d.]+\s*([(\[][\d.+\s-]*[)\]])?")
+"""What the plot itself makes into several values: 0-1 (+0.1), 0-1 [5]."""
 
 
 def add_axes() -> None:
@@ -21,7 +25,8 @@ def add_axes() -> None:
     for label, (field, attribute) in LABELS.items():
         if label not in present:
             option = get_txt2img_option(grid) if field == HIRES_GAMMA else grid.AxisOption
-            grid.axis_options.append(option(label, float, set_on_job(attribute), confirm=check_values(field)))
+            checks = {"prepare": split_values(field), "confirm": check_values(field)}
+            grid.axis_options.append(option(label, float, set_on_job(attribute), **checks))
 
 
 def remove_axes() -> None:
@@ -35,6 +40,20 @@ def set_on_job(attribute: str) -> Callable[..., None]:
         setattr(p, attribute, round(value, 8))  # as the plot labels it: its ranges count in 0.30000000000000004
 
     return apply
+
+
+def split_values(field: str) -> Callable[[str], list[str]]:
+    """The values as text; what is neither a gamma nor a range is refused before the plot makes numbers of them."""
+
+    def prepare(text: str) -> list[str]:
+        values = [value.strip() for value in text.split(",")]
+        with bad_input():
+            for value in values:
+                if value and not RANGE.fullmatch(value):
+                    parse_gamma(value, field)
+        return values
+
+    return prepare
 
 
 def check_values(field: str) -> Callable[..., None]:

@@ -153,6 +153,8 @@ def test_the_plots_axes(jobs):
     assert [re.search("TCD gamma: ([0-9.]+)", text)[1] for text in cells] == ["0.0", "0.5", "1.0"]
     cells = plot("[TCD] Gamma", "0.1-0.3 (+0.1)", jobs=jobs)
     assert [re.search("TCD gamma: ([0-9.]+)", text)[1] for text in cells][:3] == ["0.1", "0.2", "0.3"]
+    cells = plot("[TCD] Gamma", "0-1 [3]", jobs=jobs)
+    assert [re.search("TCD gamma: ([0-9.]+)", text)[1] for text in cells] == ["0.0", "0.5", "1.0"]
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
     cells = plot("[TCD] Hires gamma", "0.3, 0.5", jobs=jobs, **hires)
     assert ["TCD hires gamma: 0.5" in text for text in cells] == [False, True]
