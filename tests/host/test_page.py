@@ -86,6 +86,18 @@ class Page:
         self.page.wait_for_function(done, arg=[log.element_handle(), before], timeout=60_000)
         return log.inner_text()
 
+    def generate_with_tcd(self, gamma):
+        self.choose("txt2img_sampling", "TCD")
+        self.see("txt2img_tcd_gamma")
+        self.make_small()
+        self.set_number("txt2img_tcd_gamma", gamma)
+        return self.generate()
+
+    def see_gamma(self, tab, value):
+        """Waits for the slider's number to be that."""
+        number = f"gradioApp().querySelector('#{tab}_tcd_gamma input[type=number]').value"
+        self.page.wait_for_function(f"{number} == '{value}'")
+
 
 @pytest.mark.parametrize("tab", ["txt2img", "img2img"])
 def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
@@ -138,11 +150,7 @@ def test_the_hires_field_follows_the_hires_sampler(page):
 
 
 def test_a_picture_is_made_with_the_sliders_gamma(page):
-    page.choose("txt2img_sampling", "TCD")
-    page.see("txt2img_tcd_gamma")
-    page.make_small()
-    page.set_number("txt2img_tcd_gamma", 0.65)
-    page.generate()
+    page.generate_with_tcd(0.65)
     infotext = page("html_info_txt2img").first.inner_text()
     assert "Sampler: TCD, Schedule type: TCD" in infotext
     assert "TCD gamma: 0.65" in infotext
@@ -156,7 +164,7 @@ def test_a_pasted_infotext_restores_gamma(page, tab):
     page.tab(tab)
     page.paste(f"{INFOTEXT}, TCD gamma: 0.85", tab)
     page.see(f"{tab}_tcd_gamma")
-    page.page.wait_for_function(f"gradioApp().querySelector('#{tab}_tcd_gamma input[type=number]').value == '0.85'")
+    page.see_gamma(tab, 0.85)
     assert page(f"{tab}_sampling").locator("input").input_value() == "TCD"
     assert page(f"{tab}_scheduler").locator("input").input_value() == "Automatic"
 
@@ -196,19 +204,15 @@ def test_png_info_sends_gamma(page, jobs, tmp_path):
     page.page.get_by_text(re.compile("TCD gamma: 0.15")).first.wait_for(timeout=10_000)
     page.page.locator("#tab_pnginfo #txt2img_tab, #tab_pnginfo button").get_by_text("Send to txt2img").click()
     page.see("txt2img_tcd_gamma")
-    page.page.wait_for_function("gradioApp().querySelector('#txt2img_tcd_gamma input[type=number]').value == '0.15'")
+    page.see_gamma("txt2img", 0.15)
 
 
 def test_send_to_img2img_takes_gamma_along(page):
-    page.choose("txt2img_sampling", "TCD")
-    page.see("txt2img_tcd_gamma")
-    page.make_small()
-    page.set_number("txt2img_tcd_gamma", 0.75)
-    page.generate()
+    page.generate_with_tcd(0.75)
     page("txt2img_send_to_img2img").click()
     page.choose("img2img_sampling", "TCD")
     page.see("img2img_tcd_gamma")
-    page.page.wait_for_function("gradioApp().querySelector('#img2img_tcd_gamma input[type=number]').value == '0.75'")
+    page.see_gamma("img2img", 0.75)
 
 
 def test_the_settings_page_has_the_default(page):
