@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from fastapi import HTTPException
+from modules import shared
+
+from .host import shows_errors
 
 
 class BadInput(HTTPException):
@@ -27,10 +30,16 @@ def bad_input() -> Iterator[None]:
 
 
 def refuse(p: Any, error: BadInput) -> None:
-    """Makes the job raise as soon as it starts. What a script raises itself, the host logs and goes on."""
+    """Makes the job raise as soon as it starts. What a script raises itself, the host logs and goes on.
+
+    Where what a job raises would not be shown either, it ends without a picture, and says why below.
+    """
 
     def init(*_: Any, **__: Any) -> None:
         del p.init
-        raise error
+        if shows_errors(p):
+            raise error
+        p.comment(str(error))
+        shared.state.interrupt()
 
     p.init = init

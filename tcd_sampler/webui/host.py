@@ -1,55 +1,125 @@
-"""What differs between WebUIs, and between versions of them; the rest of this package asks here."""
+"""What differs between WebUIs, and between versions of them; the rest of this package asks here.
 
+Each part is one difference. None asks which WebUI it is, only what it has.
+"""
+
+import inspect
 import os
+import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import gradio
-from modules import scripts, sd_samplers, sd_schedulers, shared
+from modules import scripts, sd_samplers, sd_samplers_kdiffusion, shared
+
+try:
+    from modules import sd_schedulers
+except ImportError:  # A1111 before 1.9, Forge Classic of early 2025
+    sd_schedulers = None
 
 SAME_SAMPLER = "Use same sampler"
 """What the hires sampler's dropdown says where it has no sampler of its own."""
 
 
 def get_option(key: str, default: Any) -> Any:
-    """A setting's value in force, or the default before the settings page knows of it."""
+    """A setting's value in force, or the default where there is no such setting (yet)."""
     return getattr(shared.opts, key, default)
 
 
-def forget_resolved_names() -> None:
-    """The host caches which sampler and schedule a pair of names means."""
-    sd_samplers.get_sampler_and_scheduler.cache_clear()
+# Schedules: a list to choose from, or a setting for all samplers, whose value "Automatic" is the model's own schedule.
+
+
+class UnlistedSchedule:
+    """A value of that setting, which is called without the model."""
+
+    def __init__(self, label: str, function: Callable[..., Any]) -> None:
+        self.name = self.label = label
+        self.function = function
+
+    def __call__(self, n: int, sigma_min: float, sigma_max: float, device: Any, **_: Any) -> Any:
+        alphas_cumprod = shared.sd_model.alphas_cumprod
+        model = SimpleNamespace(sigmas=((1 - alphas_cumprod) / alphas_cumprod) ** 0.5)
+        return self.function(n, sigma_min, sigma_max, model, device)
+
+
+unlisted: list[Any] = []
+
+
+def make_schedule(name: str, label: str, function: Callable[..., Any]) -> Any:
+    """An entry for the host's schedules, whose function is called with the model, for its noise table."""
+    if sd_schedulers is None:
+        return UnlistedSchedule(label, function)
+    return sd_schedulers.Scheduler(name, label, function, need_inner_model=True)
 
 
 def get_schedules() -> list[Any]:
     """The host's list of schedules, to be changed in place together with get_schedules_map()."""
-    return sd_schedulers.schedulers  # type: ignore[no-any-return]
+    return unlisted if sd_schedulers is None else sd_schedulers.schedulers  # type: ignore[no-any-return]
 
 
 def get_schedules_map() -> dict[str, Any]:
     """The host's schedules by name and by label."""
+    if sd_schedulers is None:
+        return sd_samplers_kdiffusion.k_diffusion_scheduler  # type: ignore[no-any-return]
     return sd_schedulers.schedulers_map  # type: ignore[no-any-return]
 
 
-def make_schedule(name: str, label: str, function: Callable[..., Any]) -> Any:
-    """An entry of that list, whose function is called with the model, for its noise table."""
-    return sd_schedulers.Scheduler(name, label, function, need_inner_model=True)
+def set_automatic_schedule(denoiser: Any, get_sigmas: Callable[[int], Any]) -> None:
+    """Makes a schedule the one that "Automatic" means for this denoiser; with a list, the sampler's options say so."""
+    if sd_schedulers is None:
+        denoiser.get_sigmas = get_sigmas
+
+
+def find_unknown_schedule() -> str | None:
+    """A schedule that a picture of another WebUI asks for by infotext, and that this one would stumble over."""
+    name = get_option("k_sched_type", "Automatic")
+    return None if sd_schedulers is not None or name in get_schedules_map() else name
+
+
+def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) -> None:
+    """Pasted, a sampler's own schedule is Automatic, and not a setting that would stay in force for other samplers."""
+    if sd_schedulers is None and (params.get("Sampler"), params.get("Schedule type")) == (sampler, label):
+        params["Schedule type"] = "Automatic"
+
+
+def forget_resolved_names() -> None:
+    """Hosts with a list of schedules cache which sampler and schedule a pair of names means."""
+    if hasattr(sd_samplers, "get_sampler_and_scheduler"):
+        sd_samplers.get_sampler_and_scheduler.cache_clear()
+
+
+# The X/Y/Z plot: a script of the host's, loaded from a file as every script is, or a package behind one.
 
 
 def find_xyz_grid() -> ModuleType | None:
-    """The X/Y/Z plot's module, loaded from a file as every script is."""
     for script in scripts.scripts_data:
-        if os.path.basename(script.path) == "xyz_grid.py":
+        if os.path.basename(script.path) == "xyz_grid.py" and hasattr(script.module, "axis_options"):
             return script.module  # type: ignore[no-any-return]
     return None
 
 
-def get_txt2img_option(grid: ModuleType) -> Any:
-    """The plot's kind of axis for what img2img has not."""
-    return grid.AxisOptionTxt2Img
+def make_axis(grid: ModuleType, *args: Any, txt2img_only: bool = False, **kwargs: Any) -> Any:
+    """An axis option; txt2img_only for what img2img has not. What the host's have no place for is left out."""
+    kind = grid.AxisOption
+    if txt2img_only:
+        kind = next(type(option) for option in grid.axis_options if getattr(option, "is_img2img", None) is False)
+    known = inspect.signature(grid.AxisOption).parameters  # before 1.8, there is no "prepare"
+    return kind(*args, **{name: value for name, value in kwargs.items() if name in known})
+
+
+# The page
 
 
 def on_page_load(fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
     """Calls fn whenever a browser opens the page that is being built."""
     gradio.context.Context.root_block.load(fn, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
+
+
+def shows_errors(p: Any) -> bool:
+    """Whether what a job raises is shown to who asked for it.
+
+    Of the hosts that run the page's jobs in a thread of their own, some lose it there and show a TypeError of theirs.
+    """
+    thread = sys.modules.get("modules_forge.main_thread")
+    return p.is_api or thread is None or hasattr(thread, "last_exception")

@@ -7,7 +7,8 @@ import gradio as gr
 
 from ..gamma import parse_gamma
 from .errors import bad_input
-from .names import GAMMA, HIRES_GAMMA, SAME
+from .host import drop_automatic_schedule
+from .names import GAMMA, HIRES_GAMMA, NAME, SAME
 
 
 class InfotextField(str):
@@ -39,8 +40,9 @@ def read_hires_gamma(params: dict[str, str]) -> str | None:
     return SAME if GAMMA in params else None
 
 
-def warn_of_bad_gammas(_: str, params: dict[str, Any]) -> None:
-    """Says in the page which value cannot be pasted, and leaves its control as it was."""
+def check_pasted(_: str, params: dict[str, Any]) -> None:
+    """Says in the page which gamma cannot be pasted, and leaves its control as it was."""
+    drop_automatic_schedule(params, NAME, NAME)
     for key in (GAMMA, HIRES_GAMMA):
         try:
             parse_gamma(params.get(key, "0"), key)

@@ -2,7 +2,7 @@
 
 from modules import script_callbacks
 
-from .infotext import warn_of_bad_gammas
+from .infotext import check_pasted
 from .registration import log_displaced, unregister
 from .script import add_to_lists
 from .settings import add_settings, remove_settings
@@ -14,7 +14,7 @@ def install() -> None:
     add_to_lists()
     script_callbacks.on_app_started(lambda *_: log_displaced())
     script_callbacks.on_ui_settings(add_settings)
-    script_callbacks.on_infotext_pasted(warn_of_bad_gammas)
+    script_callbacks.on_infotext_pasted(check_pasted)
     script_callbacks.on_script_unloaded(uninstall)
 
 

@@ -27,7 +27,7 @@ def register() -> None:
     displaced["sampler"] += put_in(sd_samplers.all_samplers, SAMPLER)
     sd_samplers.all_samplers_map.update({NAME: SAMPLER, ALIAS: SAMPLER})
     displaced["schedule"] += put_in(host.get_schedules(), SCHEDULE)
-    host.get_schedules_map().update({NAME: SCHEDULE, ALIAS: SCHEDULE})
+    host.get_schedules_map().update({SCHEDULE.name: SCHEDULE, SCHEDULE.label: SCHEDULE})
     refresh()
 
 
@@ -35,18 +35,19 @@ def is_registered() -> bool:
     samplers, schedules = sd_samplers.all_samplers_map, host.get_schedules_map()
     return (
         [sampler for sampler in sd_samplers.all_samplers if sampler.name == NAME] == [SAMPLER]
-        and [schedule for schedule in host.get_schedules() if schedule.name == ALIAS] == [SCHEDULE]
-        and all(samplers.get(name) is SAMPLER and schedules.get(name) is SCHEDULE for name in (NAME, ALIAS))
+        and [schedule for schedule in host.get_schedules() if schedule.name == SCHEDULE.name] == [SCHEDULE]
+        and all(samplers.get(name) is SAMPLER for name in (NAME, ALIAS))
+        and all(schedules.get(name) is SCHEDULE for name in (SCHEDULE.name, SCHEDULE.label))
     )
 
 
 def unregister() -> None:
     """Leaves the host's lists as they would be without this extension."""
     take_out(sd_samplers.all_samplers, SAMPLER, displaced["sampler"])
-    put_back(sd_samplers.all_samplers_map, {entry.name: entry for entry in displaced["sampler"]})
+    put_back(sd_samplers.all_samplers_map, SAMPLER, {entry.name: entry for entry in displaced["sampler"]})
     take_out(host.get_schedules(), SCHEDULE, displaced["schedule"])
     names = {name: entry for entry in displaced["schedule"] for name in (entry.name, entry.label)}
-    put_back(host.get_schedules_map(), names)
+    put_back(host.get_schedules_map(), SCHEDULE, names)
     refresh()
     for entries in displaced.values():
         entries.clear()
@@ -70,9 +71,9 @@ def take_out(entries: list[Any], ours: Any, others: list[Any]) -> None:
     entries[:] = [entry for entry in entries if entry is not ours] + others
 
 
-def put_back(by_name: dict[str, Any], others: dict[str, Any]) -> None:
-    for name in (NAME, ALIAS):
-        by_name.pop(name, None)
+def put_back(by_name: dict[str, Any], ours: Any, others: dict[str, Any]) -> None:
+    for name in [name for name, entry in by_name.items() if entry is ours]:
+        del by_name[name]
     by_name.update(others)
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from modules import rng
+from modules import rng, shared
 from modules.sd_samplers_kdiffusion import KDiffusionSampler
 
 from ..sampling import sample_tcd
 from ..schedule import find_table, get_sigmas_tcd
+from . import host
 from .errors import bad_input
 from .host import get_option
 from .job import get_gamma
@@ -20,11 +21,20 @@ class TCDSampler(KDiffusionSampler):
     def __init__(self, sd_model: Any) -> None:
         super().__init__(sample_tcd, sd_model)
         with bad_input():
-            find_table(self.model_wrap)
+            table = find_table(self.model_wrap)
+        host.set_automatic_schedule(self.model_wrap, lambda n: get_sigmas_tcd(n, table, shared.device))
 
     def initialize(self, p: Any) -> dict[str, Any]:
         """The keyword arguments that sample_tcd gets from this job."""
         return {**super().initialize(p), "gamma": get_gamma(p), "noise_sampler": get_step_noise(p)}
+
+    def get_sigmas(self, p: Any, steps: int) -> torch.Tensor:
+        """The host's choice, which for "Automatic" is TCD's schedule."""
+        unknown = host.find_unknown_schedule()
+        if unknown is None:
+            return super().get_sigmas(p, steps)  # type: ignore[no-any-return]
+        p.comment(f"TCD ran with its own schedule, since this WebUI has no schedule type {unknown!r}.")
+        return self.model_wrap.get_sigmas(steps)  # type: ignore[no-any-return]
 
     def sample(self, p: Any, x: torch.Tensor, *args: Any, steps: int | None = None, **kwargs: Any) -> torch.Tensor:
         """From noise x of unit variance, which the reference starts from; the host would multiply it by sigma."""

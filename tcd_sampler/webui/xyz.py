@@ -6,7 +6,7 @@ from typing import Any
 
 from ..gamma import check_gamma, parse_gamma
 from .errors import bad_input
-from .host import find_xyz_grid, get_txt2img_option
+from .host import find_xyz_grid, make_axis
 from .names import GAMMA, HIRES_GAMMA
 
 LABELS = {"[TCD] Gamma": (GAMMA, "tcd_axis_gamma"), "[TCD] Hires gamma": (HIRES_GAMMA, "tcd_axis_hires_gamma")}
@@ -24,9 +24,9 @@ def add_axes() -> None:
     present = {option.label for option in grid.axis_options}
     for label, (field, attribute) in LABELS.items():
         if label not in present:
-            option = get_txt2img_option(grid) if field == HIRES_GAMMA else grid.AxisOption
             checks = {"prepare": split_values(field), "confirm": check_values(field)}
-            grid.axis_options.append(option(label, float, set_on_job(attribute), **checks))
+            axis = make_axis(grid, label, float, set_on_job(attribute), **checks, txt2img_only=field == HIRES_GAMMA)
+            grid.axis_options.append(axis)
 
 
 def remove_axes() -> None:

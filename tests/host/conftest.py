@@ -7,6 +7,13 @@ import pytest
 from .jobs import Jobs
 from .webui import WebUI
 
+
+def needs(ability, name):
+    """Skips a test, for a reason that the README's table repeats."""
+    if not ability:
+        pytest.skip(f"this WebUI has no {name}")
+
+
 HERE = Path(__file__).parent
 THIS = {"sd-webui-tcd": HERE.parents[1]}
 
@@ -14,11 +21,12 @@ THIS = {"sd-webui-tcd": HERE.parents[1]}
 @pytest.fixture(scope="session")
 def start_webui(request, tmp_path_factory):
     """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
+    checkpoints = tmp_path_factory.mktemp("checkpoints")
 
     def start(*extensions, this=THIS, ui_config=None):
         folder = request.config.getoption("--webui").expanduser().resolve()
         others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
-        return WebUI(folder, tmp_path_factory.mktemp("data"), {**this, **others}, ui_config)
+        return WebUI(folder, tmp_path_factory.mktemp("data"), checkpoints, {**this, **others}, ui_config)
 
     return start
 

@@ -21,6 +21,9 @@ DEFAULTS = {
     "seed": 7,
 }
 
+HIRES = {"hr_cfg": 1, "hr_cfg_scale": 1, "hr_additional_modules": ["Use same choices"]}
+"""What some WebUIs want to be told of the hires pass: left out, it would be another CFG scale, or an error."""
+
 NOTHING = object()
 """A default that a job is to be sent without."""
 
@@ -46,6 +49,7 @@ class Jobs:
     def __init__(self, webui, records):
         self.webui = webui
         self.records = records
+        self.defaults = {**DEFAULTS, **{name: HIRES[name] for name in HIRES.keys() & webui.fields}}
         self.numbers = count()
 
     def post(self, kind, *tcd, record=None, actions="", scripts=None, **fields):
@@ -53,7 +57,7 @@ class Jobs:
         scripts = {"Probe": {"args": [str(record or ""), actions]}, **(scripts or {})}
         if tcd:
             scripts["TCD"] = {"args": list(tcd)}
-        fields = {**DEFAULTS, **fields, "alwayson_scripts": scripts}
+        fields = {**self.defaults, **fields, "alwayson_scripts": scripts}
         fields = {name: value for name, value in fields.items() if value is not NOTHING}
         return self.webui.post(f"/sdapi/v1/{kind}", fields)
 
@@ -72,14 +76,13 @@ class Jobs:
 
     def axis_labels(self):
         """The X/Y/Z plot's axes, in the order that it counts them in."""
-        scripts = self.webui.get("/sdapi/v1/script-info")
-        return next(script for script in scripts if script["name"] == "x/y/z plot")["args"][0]["choices"]
+        choices = self.webui.component("script_txt2img_xyz_plot_x_type")["choices"]
+        return [choice[0] if isinstance(choice, list) else choice for choice in choices]
 
     def refused(self, *tcd, kind="txt2img", **fields):
         """The sentence that a job is refused with."""
         status, body = self.post(kind, *tcd, **fields)
         assert status == 422, (status, body)
-        assert body["detail"] == body["errors"]
         return body["detail"]
 
 

@@ -5,6 +5,7 @@ import re
 import numpy
 import pytest
 
+from .conftest import needs
 from .jobs import NOTHING, mask
 
 
@@ -13,10 +14,11 @@ def assert_is_a_picture(result):
     assert "Sampler: TCD" in result.infotext
 
 
-def test_what_the_picture_says(jobs):
+def test_what_the_picture_says(jobs, webui):
     result = jobs.txt2img(0.25)
     assert_is_a_picture(result)
-    assert "Schedule type: TCD" in result.infotext
+    # without a list of schedules, that is the key of the host's setting for all samplers
+    assert ("Schedule type: TCD" in result.infotext) == webui.has_schedules
     assert "TCD gamma: 0.25" in result.infotext
     assert "TCD hires gamma" not in result.infotext
     assert not re.search(r"\bEta:", result.infotext)
@@ -28,15 +30,29 @@ def test_the_alias_names_the_sampler_too(jobs):
 
 @pytest.mark.parametrize("scheduler", ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Your Steps"])
 @pytest.mark.parametrize("steps", [1, 4, 60])
-def test_schedules(jobs, scheduler, steps):
+def test_schedules(jobs, webui, scheduler, steps):
+    needs(webui.has_schedules, "schedule to choose")
     result = jobs.txt2img(scheduler=scheduler, steps=steps, record=True)
     assert_is_a_picture(result)
     assert f"Schedule type: {'TCD' if scheduler == 'Automatic' else scheduler}" in result.infotext
     assert len(result.record["x"]) == steps
 
 
-def test_tcds_schedule_with_another_sampler(jobs):
-    result = jobs.txt2img(sampler_name="Euler a", scheduler="TCD", record=True)
+@pytest.mark.parametrize("schedule", ["karras", "exponential", "polyexponential", "TCD", "SGM Uniform"])
+def test_the_setting_for_schedules(jobs, webui, schedule):
+    """Where there is no list; a name that it does not know comes from another WebUI's picture."""
+    needs(not webui.has_schedules, "setting for schedules")
+    result = jobs.txt2img(override_settings={"k_sched_type": schedule}, record=True)
+    assert_is_a_picture(result)
+    own = jobs.txt2img(record=True).record["sigma"].ravel()
+    assert (result.record["sigma"].ravel() == pytest.approx(own)) == (schedule in ("TCD", "SGM Uniform"))
+    said = "TCD ran with its own schedule, since this WebUI has no schedule type 'SGM Uniform'."
+    assert (said in result.info["extra_generation_params"]["comments"]) == (schedule == "SGM Uniform")
+
+
+def test_tcds_schedule_with_another_sampler(jobs, webui):
+    schedule = {"scheduler": "TCD"} if webui.has_schedules else {"override_settings": {"k_sched_type": "TCD"}}
+    result = jobs.txt2img(sampler_name="Euler a", **schedule, record=True)
     assert "Schedule type: TCD" in result.infotext
     assert "TCD gamma" not in result.infotext
     assert result.record["sigma"].ravel() == pytest.approx(jobs.txt2img(record=True).record["sigma"].ravel())
@@ -69,8 +85,8 @@ def test_inpainting(jobs, fill, only_masked):
     assert changed[48:80, 48:80].max() > 0
 
 
-def test_an_inpainting_checkpoint(jobs):
-    overrides = {"sd_model_checkpoint": "tiny-sdxl-inpaint.safetensors"}
+def test_an_inpainting_checkpoint(jobs, webui):
+    overrides = {"sd_model_checkpoint": f"{webui.model}-inpaint.safetensors"}
     assert_is_a_picture(jobs.txt2img(override_settings=overrides))
     assert_is_a_picture(jobs.img2img(mask=mask(), override_settings=overrides))
 
@@ -95,7 +111,8 @@ def test_hires_fix(jobs):
 
 
 @pytest.mark.parametrize(("first", "second"), [("TCD", "Euler a"), ("Euler a", "TCD"), ("DDIM", "TCD"), ("TCD", "LCM")])
-def test_hires_fix_with_another_sampler_in_either_pass(jobs, first, second):
+def test_hires_fix_with_another_sampler_in_either_pass(jobs, webui, first, second):
+    needs({first, second} <= webui.samplers, f"{first if second == 'TCD' else second}")
     fields = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.6, "sampler_name": first}
     result = jobs.txt2img(0.2, 0.8, hr_sampler_name=second, **fields)
     assert result.pixels.std() > 1
@@ -107,11 +124,12 @@ def test_hires_fix_with_another_sampler_in_either_pass(jobs, first, second):
     assert same == (first != "TCD")  # only the pass that is TCD's own takes its gamma
 
 
-def test_a_refiner(jobs):
-    result = jobs.txt2img(refiner_checkpoint="tiny-refiner.safetensors", refiner_switch_at=0.5, steps=6)
+def test_a_refiner(jobs, webui):
+    refiner = f"{webui.model}-refiner"
+    result = jobs.txt2img(refiner_checkpoint=f"{refiner}.safetensors", refiner_switch_at=0.5, steps=6)
     assert_is_a_picture(result)
     assert not numpy.array_equal(result.pixels, jobs.txt2img(steps=6).pixels)
-    assert "Refiner: tiny-refiner" in result.infotext
+    assert f"Refiner: {refiner}" in result.infotext
 
 
 @pytest.mark.parametrize("cfg_scale", [1, 3])
@@ -167,12 +185,13 @@ def test_no_value_leaks_into_the_plots_next_cell(jobs):
     assert "TCD gamma: 0.3" in jobs.txt2img().infotext
 
 
-def test_a_pasted_infotext(jobs):
+def test_a_pasted_infotext(jobs, webui):
+    needs(webui.can_paste, "infotext in requests")
     text = jobs.txt2img(0.65, 0.15, enable_hr=True, hr_scale=1, denoising_strength=0.5).infotext
     # the host reads "Use same sampler" out of it, and then knows no sampler of that name
     fields = {"sampler_name": NOTHING, "steps": NOTHING, "hr_sampler_name": "TCD", "hr_scheduler": "TCD"}
     pasted = jobs.txt2img(infotext=text, **fields)
-    assert "Sampler: TCD, Schedule type: TCD" in pasted.infotext
+    assert "Sampler: TCD" in pasted.infotext
     assert "TCD gamma: 0.65" in pasted.infotext
     assert "TCD hires gamma: 0.15" in pasted.infotext
     assert "TCD gamma: 0.4" in jobs.txt2img(0.4, infotext=text, **fields).infotext
@@ -220,15 +239,16 @@ def test_a_real_client(webui):
         prompt="a house", sampler_name="TCD", steps=4, cfg_scale=1, width=128, height=128, seed=7,
         alwayson_scripts={"TCD": {"args": [0.35]}},
     )  # fmt: skip
-    assert "Sampler: TCD, Schedule type: TCD" in result.info["infotexts"][0]
+    assert "Sampler: TCD" in result.info["infotexts"][0]
     assert "TCD gamma: 0.35" in result.info["infotexts"][0]
 
 
 def test_lists(webui):
     samplers = [sampler for sampler in webui.get("/sdapi/v1/samplers") if sampler["name"] == "TCD"]
     assert [sampler["aliases"] for sampler in samplers] == [["tcd"]]
-    schedules = [schedule for schedule in webui.get("/sdapi/v1/schedulers") if schedule["label"] == "TCD"]
-    assert [schedule["name"] for schedule in schedules] == ["tcd"]
+    if webui.has_schedules:
+        schedules = [schedule for schedule in webui.get("/sdapi/v1/schedulers") if schedule["label"] == "TCD"]
+        assert [schedule["name"] for schedule in schedules] == ["tcd"]
     scripts = [script for script in webui.get("/sdapi/v1/script-info") if script["name"] == "tcd"]
     assert [[argument["label"] for argument in script["args"]] for script in scripts] == [
         ["TCD gamma", "TCD hires gamma"]
@@ -250,8 +270,10 @@ def test_progress_and_preview(jobs, webui):
     assert {progress["state"]["sampling_steps"] for progress in seen} >= {40}
 
 
-def test_zero_terminal_snr(jobs):
-    overrides = {"sd_noise_schedule": "Zero Terminal SNR", "sd_model_checkpoint": "tiny-sdxl-v.safetensors"}
+def test_zero_terminal_snr(jobs, webui):
+    needs("sd_noise_schedule" in webui.get("/sdapi/v1/options"), "zero-terminal-SNR setting")
+    needs(webui.has_v_prediction, "v-prediction in a checkpoint this small")
+    overrides = {"sd_noise_schedule": "Zero Terminal SNR", "sd_model_checkpoint": f"{webui.model}-v.safetensors"}
     for steps in (1, 4, 60):
         assert_is_a_picture(jobs.txt2img(steps=steps, override_settings=overrides))
     assert_is_a_picture(jobs.img2img(override_settings=overrides))

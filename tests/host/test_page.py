@@ -152,7 +152,7 @@ def test_the_hires_field_follows_the_hires_sampler(page):
 def test_a_picture_is_made_with_the_sliders_gamma(page):
     page.generate_with_tcd(0.65)
     infotext = page("html_info_txt2img").first.inner_text()
-    assert "Sampler: TCD, Schedule type: TCD" in infotext
+    assert "Sampler: TCD" in infotext
     assert "TCD gamma: 0.65" in infotext
 
 
@@ -166,7 +166,8 @@ def test_a_pasted_infotext_restores_gamma(page, tab):
     page.see(f"{tab}_tcd_gamma")
     page.see_gamma(tab, 0.85)
     assert page(f"{tab}_sampling").locator("input").input_value() == "TCD"
-    assert page(f"{tab}_scheduler").locator("input").input_value() == "Automatic"
+    if page.webui.has_schedules:
+        assert page(f"{tab}_scheduler").locator("input").input_value() == "Automatic"
 
 
 def test_a_bad_pasted_gamma_is_said(page):

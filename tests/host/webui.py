@@ -1,7 +1,7 @@
 """Starts a WebUI that is already on the machine, for tests, and stops it.
 
-It runs with its own interpreter from a copy of its code, in a data folder and on a loopback port of its own, with tiny
-checkpoints made out of its own model classes. Nothing is written into its folder.
+It runs with its own interpreter from a copy of its code, in a data folder and on a loopback port of its own. Nothing is
+written into its folder. What differs between WebUIs is asked of them here: flags, settings, and what they have.
 """
 
 import json
@@ -13,41 +13,70 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from functools import cached_property
 from pathlib import Path
 
+from . import checkpoint_sd15
+
 FLAGS = [
-    *["--skip-prepare-environment", "--skip-torch-cuda-test", "--skip-version-check", "--skip-python-version-check"],
-    *["--use-cpu", "all", "--precision", "full", "--no-half", "--api"],
-    *["--no-download-sd-model", "--do-not-download-clip", "--no-hashing"],
+    "--skip-prepare-environment",
+    "--skip-torch-cuda-test",
+    "--skip-version-check",
+    "--skip-python-version-check",
+    "--skip-google-blockly",
+    "--no-download-sd-model",
+    "--do-not-download-clip",
+    "--no-hashing",
+    "--use-cpu all",
+    "--always-cpu",
+    "--precision full",
+    "--no-half",
+    "--all-in-fp32",
+    "--api",
 ]
+"""Those of them that the WebUI knows."""
+
+FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
+
 SETTINGS = {
-    "sd_model_checkpoint": "tiny-sdxl.safetensors",
-    "show_progress_type": "Approx cheap",  # the default downloads a model
     "show_progress_every_n_steps": 1,
     "live_previews_enable": True,
     "hires_fix_show_sampler": True,
     "samples_save": False,
     "grid_save": False,
 }
+CHEAP_PREVIEWS = {"Approx cheap", "RGB"}
+"""What WebUIs call the previews that want no model of their own, which they would download."""
+
 START_LIMIT = 180  # seconds
 
 
 class WebUI:
     """A running WebUI: with WebUI(...) as webui."""
 
-    def __init__(self, folder: Path, data: Path, extensions: dict[str, Path], ui_config: dict | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data: Path,
+        checkpoints: Path,
+        extensions: dict[str, Path],
+        ui_config: dict | None = None,
+    ) -> None:
         self.folder, self.data = folder, data
         self.python = find_python(folder)
         self.environment = get_environment()
         self.code = data / "webui"
         # Gradio serves no file of a folder with a dot in its path, such as ~/.cache
-        shutil.copytree(folder, self.code, ignore=self.leave_out)
+        shutil.copytree(folder, self.code, ignore=self.leave_out, symlinks=True)
         (data / "extensions").mkdir()
         for name, extension in extensions.items():
             (data / "extensions" / name).symlink_to(extension, target_is_directory=True)
         if ui_config:
             (data / "ui-config.json").write_text(json.dumps(ui_config))
-        self.make_checkpoints(data / "models" / "Stable-diffusion")
+        (data / "config.json").write_text(json.dumps({"sd_model_checkpoint": f"{self.model}.safetensors"}))
+        (data / "models").mkdir()
+        self.make_checkpoints(checkpoints)
+        (data / "models" / "Stable-diffusion").symlink_to(checkpoints, target_is_directory=True)
         self.process: subprocess.Popen | None = None
 
     def leave_out(self, folder: str, names: list[str]) -> set[str]:
@@ -55,19 +84,40 @@ class WebUI:
         own = {"venv", ".venv", "models", "extensions", "outputs", "output", "log", "tmp", "cache"}
         return {".git", "__pycache__"} | (own if Path(folder) == self.folder else set())
 
+    @cached_property
+    def is_configured(self) -> bool:
+        """Whether it makes models as configurations say, of any size, or guesses among those that it knows."""
+        return not any((self.folder / name).is_dir() for name in ("backend", "ldm_patched"))
+
+    @property
+    def model(self) -> str:
+        """The checkpoint's name to which "-inpaint", "-v" and "-refiner" can be added."""
+        return "tiny-sdxl" if self.is_configured else "small-sd15"
+
     def make_checkpoints(self, folder: Path) -> None:
-        script = Path(__file__).with_name("checkpoint.py")
-        command = [self.python, script, folder]
-        done = subprocess.run(command, cwd=self.code, env=self.environment, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{script.name} failed in {self.folder}:\n{done.stderr[-4000:]}")
+        """Makes them where they are not there yet."""
+        for name in checkpoint_sd15.VARIANTS:
+            if not (folder / f"{name}.safetensors").exists():
+                checkpoint_sd15.write(folder, name)
+        if self.is_configured and not (folder / "tiny-sdxl.safetensors").exists():
+            script = Path(__file__).with_name("checkpoint_sdxl.py")
+            command = [self.python, script, folder]
+            done = subprocess.run(command, cwd=self.code, env=self.environment, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"{script.name} failed in {self.folder}:\n{done.stderr[-4000:]}")
+
+    @cached_property
+    def flags(self) -> list[str]:
+        files = [self.folder / name for name in FLAG_FILES]
+        known = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+        return [word for flag in FLAGS if f'"{flag.split()[0]}"' in known for word in flag.split()]
 
     def __enter__(self) -> "WebUI":
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [self.python, "launch.py", *FLAGS, "--data-dir", self.data, "--port", str(self.port)]
+        command = [self.python, "launch.py", *self.flags, "--data-dir", self.data, "--port", str(self.port)]
         with (self.data / "log.txt").open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.code, env=self.environment, stdin=subprocess.DEVNULL,
@@ -75,13 +125,21 @@ class WebUI:
             )  # fmt: skip
         try:
             self.wait_for_start(1)
-            # all of them: one that was never set, the host does not set back after a request's override
-            self.post("/sdapi/v1/options", {**self.get("/sdapi/v1/options"), **SETTINGS})
+            self.set_up()
             self.reload_ui()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def set_up(self) -> None:
+        choices = self.component("setting_show_progress_type")["choices"]  # Gradio 3.41 and later: value, label
+        previews = {choice[0] if isinstance(choice, list) else choice for choice in choices}
+        [preview] = CHEAP_PREVIEWS & previews
+        settings = {**SETTINGS, "show_progress_type": preview}
+        # all of them: one that was never set, the host does not set back after a request's override
+        status, answer = self.post("/sdapi/v1/options", {**self.get("/sdapi/v1/options"), **settings})
+        assert status == 200, answer
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -102,29 +160,69 @@ class WebUI:
         return (self.data / "log.txt").read_text(errors="replace")
 
     def wait_for_start(self, times: int) -> None:
-        """Until it has started that many times, Reload UI included, and has its model."""
+        """Until it has started that many times, Reload UI included, and answers."""
         limit = time.monotonic() + START_LIMIT
-        while self.log().count("Startup time") < times or not self.has_model():
+        while self.log().count("Startup time") < times or not self.answers():
             if self.process.poll() is not None or time.monotonic() > limit:
                 tail = "\n".join(self.log().splitlines()[-40:])
                 raise RuntimeError(f"The WebUI in {self.folder} did not start:\n{tail}")
             time.sleep(0.1)
 
-    def has_model(self) -> bool:
-        """Whether it answers, and with a checkpoint; on its own it loads one beside starting."""
+    def answers(self) -> bool:
         try:
-            return bool(self.get("/sdapi/v1/options")["sd_model_checkpoint"]) and "Model loaded" in self.log()
+            return bool(self.get("/sdapi/v1/options"))
         except (OSError, urllib.error.HTTPError):
             return False
+
+    def component(self, elem_id: str) -> dict:
+        """What the page is told of one of its components."""
+        components = self.get("/config")["components"]
+        return next(c["props"] for c in components if c["props"].get("elem_id") == elem_id)
 
     def reload_ui(self) -> None:
         """Presses the settings page's button."""
         starts = self.log().count("Startup time")
         config = self.get("/config")
         button = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "settings_restart_gradio")
-        press = next(i for i, dependency in enumerate(config["dependencies"]) if button in dependency["targets"])
+        press = next(i for i, d in enumerate(config["dependencies"]) if is_target(button, d))
         self.post("/run/predict", {"fn_index": press, "data": [], "session_hash": "test"})
         self.wait_for_start(starts + 1)
+
+    @cached_property
+    def fields(self) -> set[str]:
+        """What a request can have."""
+        schemas = self.get("/openapi.json")["components"]["schemas"]
+        return set(schemas["StableDiffusionProcessingTxt2Img"]["properties"])
+
+    @cached_property
+    def has_schedules(self) -> bool:
+        """Whether it has a list of schedules to choose from, or but a setting for all samplers."""
+        return "scheduler" in self.fields
+
+    @cached_property
+    def resolves_names(self) -> bool:
+        """Whether it takes its first sampler for one that it does not know, instead of saying so."""
+        return "get_sampler_and_scheduler(" in (self.folder / "modules" / "api" / "api.py").read_text(encoding="utf-8")
+
+    @cached_property
+    def can_paste(self) -> bool:
+        """Whether requests can bring an infotext."""
+        return "infotext" in self.fields
+
+    @cached_property
+    def has_v_prediction(self) -> bool:
+        """Whether a configuration can tell it of v-prediction; others look for that in SDXL checkpoints alone."""
+        return self.is_configured or (self.folder / "backend").is_dir()
+
+    @cached_property
+    def shows_errors(self) -> bool:
+        """Whether its page shows what a job raises."""
+        thread = self.folder / "modules_forge" / "main_thread.py"
+        return not thread.exists() or "last_exception" in thread.read_text(encoding="utf-8")
+
+    @cached_property
+    def samplers(self) -> set[str]:
+        return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers")}
 
     def get(self, path: str) -> object:
         return self.request(path)[1]
@@ -156,3 +254,8 @@ def get_environment() -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
     return {**environment, **offline, "PYTHONUNBUFFERED": "1"}
+
+
+def is_target(component: int, dependency: dict) -> bool:
+    """Gradio 3 lists a dependency's components, Gradio 4 pairs of them and their event."""
+    return any(component == (target[0] if isinstance(target, list) else target) for target in dependency["targets"])

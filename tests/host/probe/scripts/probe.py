@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy
 import torch
-from modules import processing, rng, script_callbacks, scripts, sd_samplers, shared
+from modules import processing, rng, script_callbacks, scripts, sd_samplers, sd_samplers_kdiffusion, shared
 
 current = SimpleNamespace(p=None, record=None, actions=())
 draw = getattr(rng.ImageRNG.next, "unrecorded", rng.ImageRNG.next)
@@ -55,11 +55,16 @@ script_callbacks.on_cfg_denoiser(before_denoiser)
 script_callbacks.on_cfg_after_cfg(after_cfg)
 
 
-def create_flow_denoiser():
-    """What the host's SD3 models offer instead of an epsilon- or v-prediction wrapper."""
-    from k_diffusion.external import DiscreteSchedule
+denoisers = sd_samplers_kdiffusion.CFGDenoiserKDiffusion
+inner_model = getattr(denoisers.inner_model.fget, "original", denoisers.inner_model)
 
-    return DiscreteSchedule(torch.linspace(0.001, 1, 1000), quantize=False)
+
+def get_flow_model(_):
+    """What flow models have instead of an epsilon- or v-prediction wrapper."""
+    return SimpleNamespace(sigmas=torch.linspace(0.001, 1, 1000))
+
+
+get_flow_model.original = inner_model
 
 
 class Probe(scripts.Script):
@@ -74,9 +79,7 @@ class Probe(scripts.Script):
 
     def before_process(self, p, file, actions):
         current.p, current.record, current.actions = p, {} if file else None, actions.split()
-        vars(shared.sd_model).pop("create_denoiser", None)
-        if "flow" in current.actions:
-            shared.sd_model.create_denoiser = create_flow_denoiser
+        denoisers.inner_model = property(get_flow_model) if "flow" in current.actions else inner_model
         if "rename" in current.actions:
             ours = sd_samplers.all_samplers_map["TCD"]
             sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])

@@ -1,7 +1,12 @@
 """Another extension with a sampler and a schedule called TCD, added as late as can be before the page is made."""
 
 import k_diffusion.sampling
-from modules import script_callbacks, sd_samplers, sd_samplers_common, sd_samplers_kdiffusion, sd_schedulers
+from modules import script_callbacks, sd_samplers, sd_samplers_common, sd_samplers_kdiffusion
+
+try:
+    from modules import sd_schedulers
+except ImportError:
+    sd_schedulers = None
 
 
 def add():
@@ -15,6 +20,8 @@ def add():
     )
     sd_samplers.all_samplers_map = {sampler.name: sampler for sampler in sd_samplers.all_samplers}
     sd_samplers.set_samplers()
+    if sd_schedulers is None:
+        return
     schedule = sd_schedulers.Scheduler("tcd", "TCD", k_diffusion.sampling.get_sigmas_karras)
     sd_schedulers.schedulers.append(schedule)
     sd_schedulers.schedulers_map.update({"tcd": schedule, "TCD": schedule})

@@ -54,7 +54,7 @@ VARIANTS = {
     "tiny-sdxl": Variant(),
     "tiny-sdxl-inpaint": Variant(channels=9),
     "tiny-sdxl-v": Variant(prediction="v"),
-    "tiny-refiner": Variant(seed=1),
+    "tiny-sdxl-refiner": Variant(seed=1),
 }
 
 
