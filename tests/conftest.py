@@ -4,8 +4,19 @@ from pathlib import Path
 
 
 def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the long tests in tests/host too")
     parser.addoption("--pictures", type=Path, metavar="DIR", help="where to put the README's pictures of the WebUI")
     parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/host with")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: run only with --long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -19,3 +30,5 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(
             "Not run: tests/host, which start a real WebUI; give them one's folder with --webui DIR."
         )
+    elif not config.getoption("--long"):
+        terminalreporter.write_line("Not run: the long tests; ask for them with --long.")

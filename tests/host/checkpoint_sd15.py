@@ -1,5 +1,6 @@
-"""Writes small checkpoints in SD 1.5's own layout, which every WebUI takes: those that guess the kind of a model from its
-keys and widths, and those that read a configuration beside it.
+"""Writes small checkpoints in SD 1.5's own layout, which every WebUI takes.
+
+Those that guess a model's kind do it from its keys and widths; the others read the configuration beside it.
 
 The text encoder and the VAE are of full size, since the former kind of WebUI wants them so; the UNet has one level
 instead of four. The weights are random, but in a frame that lets pictures through: every block adds a little to what
@@ -236,6 +237,8 @@ def write_text_config(folder: Path) -> Path:
         "bos_token_id": VOCABULARY - 2, "eos_token_id": VOCABULARY - 1, "pad_token_id": VOCABULARY - 1,
     }  # fmt: skip
     (text_folder / "config.json").write_text(json.dumps(config))
+    # the AMD fork wants to load weights before it loads the checkpoint's; what they are does not matter
+    save_file({"none": torch.zeros(1)}, text_folder / "model.safetensors", {"format": "pt"})
     return text_folder
 
 

@@ -75,6 +75,7 @@ def import_sgm():
 def write_text_config(folder):
     """Write the tokenizer and text encoder configuration that CLIPTokenizer and CLIPTextModel load."""
     from open_clip.tokenizer import SimpleTokenizer
+    from safetensors.torch import save_file
     from transformers import CLIPTextConfig
 
     source = SimpleTokenizer()
@@ -85,6 +86,8 @@ def write_text_config(folder):
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     merges = ["#version: 0.2", *(" ".join(pair) for pair in source.bpe_ranks)]
     (folder / "merges.txt").write_text("\n".join(merges) + "\n", encoding="utf-8")
+    # the AMD fork wants to load weights before it loads the checkpoint's; what they are does not matter
+    save_file({"none": torch.zeros(1)}, folder / "model.safetensors", {"format": "pt"})
     CLIPTextConfig(
         vocab_size=len(vocabulary),
         hidden_size=TEXT_WIDTH,

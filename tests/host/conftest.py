@@ -7,6 +7,8 @@ import pytest
 from .jobs import Jobs
 from .webui import WebUI
 
+long = pytest.mark.long
+
 
 def needs(ability, name):
     """Skips a test, for a reason that the README's table repeats."""

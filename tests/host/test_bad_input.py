@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from .conftest import needs
+from .conftest import long, needs
 
 SENTENCE = "TCD gamma must be a number from 0 to 1, not {}."
 BAD = {
@@ -27,8 +27,15 @@ def nothing_stays_behind(jobs, webui):
     assert "TCD" not in jobs.txt2img(sampler_name="Euler a").infotext
 
 
-@pytest.mark.parametrize("kind", ["txt2img", "img2img"])
-@pytest.mark.parametrize("gamma", [*BAD, [0.3], 10**400], ids=repr)
+@pytest.mark.parametrize(
+    ("kind", "gamma"),
+    [
+        ("txt2img", 1.1),
+        ("img2img", "high"),
+        *(pytest.param("txt2img", gamma, marks=long) for gamma in [*BAD, [0.3], 10**400]),
+        *(pytest.param("img2img", gamma, marks=long) for gamma in [*BAD, [0.3], 10**400]),
+    ],
+)
 def test_gamma(jobs, webui, kind, gamma):
     from .jobs import picture
 
@@ -39,7 +46,9 @@ def test_gamma(jobs, webui, kind, gamma):
     assert webui.log().count("100%") == before
 
 
-@pytest.mark.parametrize("gamma", ["high", "", math.nan, -0.1, 1.1, None, [0.3], True], ids=repr)
+@pytest.mark.parametrize(
+    "gamma", ["high", *(pytest.param(gamma, marks=long) for gamma in ["", math.nan, -0.1, 1.1, None, [0.3], True])]
+)
 def test_hires_gamma(jobs, gamma):
     """The first pass would be another sampler's, and is not run either."""
     fields = {"enable_hr": True, "hr_scale": 1, "sampler_name": "Euler a", "hr_sampler_name": "TCD"}
@@ -47,24 +56,27 @@ def test_hires_gamma(jobs, gamma):
     assert sentence.startswith("TCD hires gamma must be a number from 0 to 1, not ")
 
 
-@pytest.mark.parametrize("eta", [-0.1, 1.1])
+@pytest.mark.parametrize("eta", [pytest.param(-0.1, marks=long), 1.1])
 def test_eta(jobs, eta):
     assert jobs.refused(eta=eta) == f"eta, which is gamma for TCD, must be a number from 0 to 1, not {eta}."
 
 
-@pytest.mark.parametrize("text", ["high", "nan", "-0.1", "1.1", "true", "[0.3]"])
+@pytest.mark.parametrize(
+    "text", ["high", *(pytest.param(text, marks=long) for text in ["nan", "-0.1", "1.1", "true", "[0.3]"])]
+)
 def test_a_pasted_infotext(jobs, webui, text):
     needs(webui.can_paste, "infotext in requests")
     infotext = f"a house\nSteps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 7, TCD gamma: {text}"
     assert jobs.refused(infotext=infotext) == SENTENCE.format(text if text[-1].isdigit() else repr(text))
 
 
-@pytest.mark.parametrize("value", [2, "high"])
+@pytest.mark.parametrize("value", [2, pytest.param("high", marks=long)])
 def test_the_setting(jobs, value):
     sentence = jobs.refused(override_settings={"tcd_default_gamma": value})
     assert sentence == f"The setting tcd_default_gamma must be a number from 0 to 1, not {value!r}."
 
 
+@pytest.mark.long
 def test_a_gamma_that_is_not_used_is_not_checked(jobs):
     assert "Euler a" in jobs.txt2img("high", sampler_name="Euler a").infotext
     assert "TCD gamma: 0.3" in jobs.txt2img(0.3, "high").infotext

@@ -5,7 +5,7 @@ import numpy
 import pytest
 import torch
 
-from .conftest import needs
+from .conftest import long, needs
 
 LIMIT = 1e-5
 
@@ -42,8 +42,8 @@ def distance(ours, reference):
     return float((ours - reference).norm() / reference.norm())
 
 
-@pytest.mark.parametrize("gamma", [0, 0.3, 0.75, 1])
-@pytest.mark.parametrize(("steps", "cfg_scale"), [(1, 1), (4, 1), (8, 2), (50, 1)])
+@pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(0.75, marks=long), 1])
+@pytest.mark.parametrize(("steps", "cfg_scale"), [(1, 1), (4, 1), (8, 2), pytest.param(50, 1, marks=long)])
 def test_txt2img(jobs, steps, cfg_scale, gamma):
     record = jobs.txt2img(gamma, record=True, steps=steps, cfg_scale=cfg_scale).record
     distances, timesteps = replay(record, gamma)
@@ -91,7 +91,7 @@ def start_of(record):
     return torch.from_numpy(record["x"][0]) / (1 + torch.from_numpy(record["sigma"][0]) ** 2).sqrt()
 
 
-@pytest.mark.parametrize("gamma", [0, 0.3, 1])
+@pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(1, marks=long)])
 def test_img2img(jobs, gamma):
     record = jobs.img2img(gamma, record=True, steps=8, denoising_strength=0.5).record
     distances, timesteps = replay(record, gamma, start_of(record))
@@ -121,6 +121,7 @@ def test_a_picture_is_not_another_gammas(jobs):
     assert max(replay(one, 0.8)[0]) > 100 * LIMIT
 
 
+@pytest.mark.long
 def test_recorded_noise_is_real(jobs):
     record = jobs.txt2img(0.3, record=True, steps=8).record
     assert numpy.abs(record["noise"].mean()) < 0.1

@@ -5,13 +5,16 @@ import re
 import numpy
 import pytest
 
-from .conftest import needs
+from .conftest import long, needs
 from .jobs import NOTHING, mask
 
 
 def assert_is_a_picture(result):
     assert result.pixels.std() > 1
     assert "Sampler: TCD" in result.infotext
+
+
+SCHEDULES = ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Your Steps"]
 
 
 def test_what_the_picture_says(jobs, webui):
@@ -28,8 +31,16 @@ def test_the_alias_names_the_sampler_too(jobs):
     assert "Sampler: TCD," in jobs.txt2img(sampler_name="tcd").infotext
 
 
-@pytest.mark.parametrize("scheduler", ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Your Steps"])
-@pytest.mark.parametrize("steps", [1, 4, 60])
+@pytest.mark.parametrize(
+    ("scheduler", "steps"),
+    [
+        ("Automatic", 4),
+        ("Karras", 4),
+        *(pytest.param(name, 4, marks=long) for name in ("Uniform", "SGM Uniform", "Simple", "Align Your Steps")),
+        *(pytest.param(name, 1, marks=long) for name in SCHEDULES),
+        *(pytest.param(name, 60, marks=long) for name in SCHEDULES),
+    ],
+)
 def test_schedules(jobs, webui, scheduler, steps):
     needs(webui.has_schedules, "schedule to choose")
     result = jobs.txt2img(scheduler=scheduler, steps=steps, record=True)
@@ -38,7 +49,10 @@ def test_schedules(jobs, webui, scheduler, steps):
     assert len(result.record["x"]) == steps
 
 
-@pytest.mark.parametrize("schedule", ["karras", "exponential", "polyexponential", "TCD", "SGM Uniform"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["karras", "TCD", "SGM Uniform", *(pytest.param(name, marks=long) for name in ("exponential", "polyexponential"))],
+)
 def test_the_setting_for_schedules(jobs, webui, schedule):
     """Where there is no list; a name that it does not know comes from another WebUI's picture."""
     needs(not webui.has_schedules, "setting for schedules")
@@ -59,7 +73,8 @@ def test_tcds_schedule_with_another_sampler(jobs, webui):
 
 
 @pytest.mark.parametrize(
-    ("strength", "fix_steps", "calls"), [(0.5, False, 5), (0.5, True, 8), (0.01, True, 8), (1, True, 8)]
+    ("strength", "fix_steps", "calls"),
+    [(0.5, False, 5), pytest.param(0.5, True, 8, marks=long), (0.01, True, 8), pytest.param(1, True, 8, marks=long)],
 )
 def test_img2img(jobs, strength, fix_steps, calls):
     """At strength 0.01 and exactly the asked steps, the host takes the tail of a schedule of 800."""
@@ -69,13 +84,18 @@ def test_img2img(jobs, strength, fix_steps, calls):
     assert len(result.record["x"]) == calls
 
 
+@pytest.mark.long
 def test_img2img_of_no_strength_at_all(jobs):
     overrides = {"img2img_fix_steps": True}
     assert_is_a_picture(jobs.img2img(denoising_strength=0, override_settings=overrides))
 
 
-@pytest.mark.parametrize("fill", [0, 1, 2, 3])
-@pytest.mark.parametrize("only_masked", [False, True])
+INPAINTING = [(0, False), (1, False), (2, False), (3, False), (0, True), (1, True), (2, True), (3, True)]
+
+
+@pytest.mark.parametrize(
+    ("fill", "only_masked"), [INPAINTING[1], INPAINTING[6], *(pytest.param(*case, marks=long) for case in INPAINTING)]
+)
 def test_inpainting(jobs, fill, only_masked):
     result = jobs.img2img(mask=mask(), inpainting_fill=fill, inpaint_full_res=only_masked, mask_blur=0)
     assert_is_a_picture(result)
@@ -110,7 +130,15 @@ def test_hires_fix(jobs):
     assert "TCD hires gamma: 0.5" in jobs.txt2img(0.2, "0.5", **hires).infotext
 
 
-@pytest.mark.parametrize(("first", "second"), [("TCD", "Euler a"), ("Euler a", "TCD"), ("DDIM", "TCD"), ("TCD", "LCM")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("TCD", "Euler a"),
+        ("Euler a", "TCD"),
+        pytest.param("DDIM", "TCD", marks=long),
+        pytest.param("TCD", "LCM", marks=long),
+    ],
+)
 def test_hires_fix_with_another_sampler_in_either_pass(jobs, webui, first, second):
     needs({first, second} <= webui.samplers, f"{first if second == 'TCD' else second}")
     fields = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.6, "sampler_name": first}
@@ -132,7 +160,7 @@ def test_a_refiner(jobs, webui):
     assert f"Refiner: {refiner}" in result.infotext
 
 
-@pytest.mark.parametrize("cfg_scale", [1, 3])
+@pytest.mark.parametrize("cfg_scale", [pytest.param(1, marks=long), 3])
 @pytest.mark.parametrize(
     "prompt", ["a [house:ship:0.5] by the sea", "a house AND a ship :0.5", "a (house:1.3) BREAK sea"]
 )
@@ -142,6 +170,7 @@ def test_prompt_syntax(jobs, prompt, cfg_scale):
     assert not numpy.array_equal(result.pixels, jobs.txt2img(cfg_scale=cfg_scale).pixels)
 
 
+@pytest.mark.long
 def test_batches(jobs):
     result = jobs.txt2img(batch_size=2, n_iter=2, override_settings={"return_grid": False})
     assert len(result.images) == 4
@@ -149,6 +178,7 @@ def test_batches(jobs):
     assert all("TCD gamma: 0.3" in text for text in result.info["infotexts"])
 
 
+@pytest.mark.long
 def test_sd_upscale(jobs):
     arguments = ["", 64, "Lanczos", 2]
     result = jobs.img2img(script_name="SD upscale", script_args=arguments, denoising_strength=0.5)
@@ -253,7 +283,7 @@ def test_lists(webui):
     assert [[argument["label"] for argument in script["args"]] for script in scripts] == [
         ["TCD gamma", "TCD hires gamma"]
     ] * 2
-    assert webui.get("/sdapi/v1/options")["tcd_default_gamma"] == 0.3
+    assert webui.component("setting_tcd_default_gamma")["value"] == 0.3
 
 
 def test_progress_and_preview(jobs, webui):
@@ -270,6 +300,7 @@ def test_progress_and_preview(jobs, webui):
     assert {progress["state"]["sampling_steps"] for progress in seen} >= {40}
 
 
+@pytest.mark.long
 def test_zero_terminal_snr(jobs, webui):
     needs("sd_noise_schedule" in webui.get("/sdapi/v1/options"), "zero-terminal-SNR setting")
     needs(webui.has_v_prediction, "v-prediction in a checkpoint this small")

@@ -38,6 +38,7 @@ class Page:
         self.webui = webui
 
     def open(self):
+        self.page.route("**/heartbeat/**", lambda route: route.abort())  # Gradio 4's, which goes on for ever
         self.page.goto(f"{self.webui.url}/?__theme=light")
         self.page.wait_for_function(
             "typeof submit === 'function' && gradioApp().querySelector('#txt2img_sampling input')"
@@ -62,7 +63,7 @@ class Page:
         self(elem_id).wait_for(state="visible" if seen else "hidden", timeout=10_000)
 
     def tab(self, name):
-        self.page.locator("#tabs > .tab-nav button").get_by_text(name, exact=True).click()
+        self.page.locator("#tabs > .tab-nav button").get_by_text(re.compile(f"^{name}$", re.IGNORECASE)).click()
 
     def paste(self, infotext, tab="txt2img"):
         self(f"{tab}_prompt").locator("textarea").fill(infotext)
@@ -222,6 +223,7 @@ def test_the_settings_page_has_the_default(page):
     assert float(page.number("setting_tcd_default_gamma").input_value()) == 0.3
 
 
+@pytest.mark.long
 def test_a_default_sampler_of_tcd_shows_the_slider_at_once(browser, start_webui, tmp_path):
     """The host puts users' own defaults into its components after all of them are made: here, a whole number too."""
     defaults = {"sampler.py/txt2img/Sampling method": "TCD", "tcd.py/txt2img/TCD gamma": 1}
@@ -234,4 +236,5 @@ def test_a_default_sampler_of_tcd_shows_the_slider_at_once(browser, start_webui,
         page.page.close()
         jobs = Jobs(webui, tmp_path)
         assert "TCD gamma: 0.3" in jobs.txt2img().infotext
-        assert "TCD gamma: 0.65" in jobs.txt2img(infotext=f"{INFOTEXT}, TCD gamma: 0.65").infotext
+        if webui.can_paste:
+            assert "TCD gamma: 0.65" in jobs.txt2img(infotext=f"{INFOTEXT}, TCD gamma: 0.65").infotext

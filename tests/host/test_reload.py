@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from .conftest import HERE, THIS
+from .conftest import HERE, THIS, long
 from .jobs import Jobs
 
 NEIGHBOURS = HERE / "neighbours"
@@ -45,12 +45,14 @@ def disable(webui, *extensions):
     webui.reload_ui()
 
 
-def test_reload_ui_ten_times(webui, jobs):
-    for _ in range(10):
+@pytest.mark.parametrize("times", [2, pytest.param(10, marks=long)])
+def test_reload_ui(webui, jobs, times):
+    for _ in range(times):
         webui.reload_ui()
         assert_one_of_each(webui, jobs)
 
 
+@pytest.mark.long
 def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
     this = tmp_path / "this"
     for name in ("scripts", "tcd_sampler"):
@@ -65,6 +67,7 @@ def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
         assert names(webui, "samplers").count("TCD") == 1
 
 
+@pytest.mark.long
 def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
     lists = ["samplers", "script-info", "options", *(["schedulers"] if webui.has_schedules else [])]
     with start_webui(this={}) as other:
@@ -90,7 +93,14 @@ def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
     assert_one_of_each(webui, jobs)
 
 
-@pytest.mark.parametrize("order", [["aaa-tcd"], ["aaa-late"], ["zzz-tcd", "aaa-tcd"]], ids="+".join)
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(["aaa-tcd"], id="before", marks=long),
+        pytest.param(["aaa-late"], id="late"),
+        pytest.param(["zzz-tcd", "aaa-tcd"], id="both", marks=long),
+    ],
+)
 def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
     with start_webui(*(NEIGHBOURS / name for name in order)) as webui:
         jobs = Jobs(webui, tmp_path)

@@ -3,7 +3,11 @@
 import numpy
 import pytest
 
+from .conftest import long
+
 SAME = 2  # of 255: float32 sums in another order
+
+VARIATION = {"subseed": 5, "subseed_strength": 0.3}
 
 
 def difference(one, other):
@@ -15,8 +19,17 @@ def test_again(jobs):
     assert difference(jobs.txt2img(), jobs.txt2img(seed=8)) > 10 * SAME
 
 
-@pytest.mark.parametrize("source", ["GPU", "CPU", "NV"])
-@pytest.mark.parametrize("fields", [{}, {"subseed": 5, "subseed_strength": 0.3}], ids=["", "variation"])
+@pytest.mark.parametrize(
+    ("source", "fields"),
+    [
+        pytest.param("GPU", {}, id="gpu"),
+        pytest.param("CPU", {}, id="cpu", marks=long),
+        pytest.param("NV", {}, id="nv", marks=long),
+        pytest.param("GPU", VARIATION, id="gpu variation", marks=long),
+        pytest.param("CPU", VARIATION, id="cpu variation", marks=long),
+        pytest.param("NV", VARIATION, id="nv variation"),
+    ],
+)
 def test_an_image_of_a_batch_is_the_single_image(jobs, source, fields):
     overrides = {"randn_source": source, "return_grid": False}
     fields = {**fields, "override_settings": overrides, "steps": 3}
@@ -28,6 +41,7 @@ def test_an_image_of_a_batch_is_the_single_image(jobs, source, fields):
         assert numpy.abs(image - single.pixels[0]).max() <= SAME, k
 
 
+@pytest.mark.long
 def test_batch_count_goes_on_counting(jobs):
     two = jobs.txt2img(n_iter=2, override_settings={"return_grid": False})
     assert difference(jobs.txt2img(seed=8), type(two)(two.images[1:], {}, None)) <= SAME
@@ -43,20 +57,20 @@ def step_noise(jobs, sampler, **fields):
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
-        {"batch_size": 2},
-        {"override_settings": {"eta_noise_seed_delta": 31337}},
-        {"override_settings": {"randn_source": "NV", "eta_noise_seed_delta": 31337}},
-        {"override_settings": {"randn_source": "CPU"}},
-        {"subseed": 5, "subseed_strength": 0.3},
-        {"seed_resize_from_w": 64, "seed_resize_from_h": 64},
+        pytest.param({}, id="", marks=long),
+        pytest.param({"batch_size": 2}, id="batch", marks=long),
+        pytest.param({"override_settings": {"eta_noise_seed_delta": 31337}}, id="ensd", marks=long),
+        pytest.param({"override_settings": {"randn_source": "NV", "eta_noise_seed_delta": 31337}}, id="nv ensd"),
+        pytest.param({"override_settings": {"randn_source": "CPU"}}, id="cpu", marks=long),
+        pytest.param(VARIATION, id="variation", marks=long),
+        pytest.param({"seed_resize_from_w": 64, "seed_resize_from_h": 64}, id="resize"),
     ],
-    ids=["", "batch", "ensd", "nv ensd", "cpu", "variation", "resize"],
 )
 def test_step_noise_is_what_euler_a_gets(jobs, fields):
     assert numpy.array_equal(step_noise(jobs, "TCD", **fields), step_noise(jobs, "Euler a", **fields))
 
 
+@pytest.mark.long
 def test_the_seed_delta_is_recorded_where_it_counts(jobs):
     overrides = {"eta_noise_seed_delta": 31337}
     plain = jobs.txt2img()
@@ -71,7 +85,7 @@ def test_the_seed_delta_is_recorded_where_it_counts(jobs):
     assert difference(jobs.txt2img(0), without_noise) == 0
 
 
-@pytest.mark.parametrize("source", ["GPU", "NV"])
+@pytest.mark.parametrize("source", ["GPU", pytest.param("NV", marks=long)])
 def test_other_extensions_draws_change_nothing(jobs, source):
     overrides = {"randn_source": source}
     assert (
@@ -80,7 +94,7 @@ def test_other_extensions_draws_change_nothing(jobs, source):
     )
 
 
-@pytest.mark.parametrize("action", ["interrupt", "skip"])
+@pytest.mark.parametrize("action", ["interrupt", pytest.param("skip", marks=long)])
 def test_an_interrupted_job_changes_nothing(jobs, action):
     before = jobs.txt2img(steps=6)
     interrupted = jobs.txt2img(steps=6, actions=action)
