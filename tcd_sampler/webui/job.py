@@ -53,12 +53,20 @@ def prepare(p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN) -> Non
         p.extra_generation_params.pop(key, None)
     if not is_tcd(p.sampler_name) and not has_tcd_hires_pass(p):
         return
+    use_names(p)
     with bad_input():
         first = choose_gamma(p, gamma)
         hires = choose_hires_gamma(p, hires_gamma, first) if has_tcd_hires_pass(p) else first
     sd_samplers.create_sampler(NAME, p.sd_model)  # which refuses other families
     p.tcd_gammas = Gammas(first, hires)
     write_infotext(p, p.tcd_gammas)
+
+
+def use_names(p: Any) -> None:
+    """Where aliases came in, makes names of them: not every host does, and infotexts are read by all."""
+    for field in ("sampler_name", "hr_sampler_name"):
+        if is_tcd(getattr(p, field, None)):
+            setattr(p, field, NAME)
 
 
 def get_gamma(p: Any) -> float:

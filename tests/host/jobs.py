@@ -79,6 +79,15 @@ class Jobs:
         choices = self.webui.component("script_txt2img_xyz_plot_x_type")["choices"]
         return [choice[0] if isinstance(choice, list) else choice for choice in choices]
 
+    def plot(self, x_label, x_values, y_label="Nothing", y_values=""):
+        """The fields of a job that is an X/Y/Z plot."""
+        axes = self.axis_labels()
+        types = {"x_type": axes.index(x_label), "y_type": axes.index(y_label), "z_type": 0}
+        values = {"x_values": x_values, "y_values": y_values, "z_values": ""}
+        rest = {"include_lone_images": True, "draw_grid": True, "csv_mode": True, "margin_size": 0}
+        arguments = self.webui.script_arguments("xyz_grid.py", **types, **values, **rest)
+        return {"script_name": "X/Y/Z plot", "script_args": arguments}
+
     def refused(self, *tcd, kind="txt2img", **fields):
         """The sentence that a job is refused with."""
         status, body = self.post(kind, *tcd, **fields)

@@ -95,6 +95,4 @@ def test_flow_models(jobs):
 
 @pytest.mark.parametrize(("values", "shown"), [("0.5, 1.1", "1.1"), ("0.5, high", "'high'"), ("0.5-1.5 (+0.5)", "1.5")])
 def test_the_plot_checks_its_values_first(jobs, values, shown):
-    arguments = [jobs.axis_labels().index("[TCD] Gamma"), values, [], 0, "", [], 0, "", []]
-    arguments += [False, True, False, False, False, False, False, 0, True]
-    assert jobs.refused(script_name="X/Y/Z plot", script_args=arguments) == SENTENCE.format(shown)
+    assert jobs.refused(**jobs.plot("[TCD] Gamma", values)) == SENTENCE.format(shown)

@@ -154,7 +154,10 @@ def test_hires_fix_with_another_sampler_in_either_pass(jobs, webui, first, secon
 
 def test_a_refiner(jobs, webui):
     refiner = f"{webui.model}-refiner"
-    result = jobs.txt2img(refiner_checkpoint=f"{refiner}.safetensors", refiner_switch_at=0.5, steps=6)
+    # one host's switch is a noise level, unless it is told otherwise
+    overrides = {"refiner_use_steps": True} if webui.component("setting_refiner_use_steps") else {}
+    fields = {"refiner_checkpoint": f"{refiner}.safetensors", "refiner_switch_at": 0.5, "override_settings": overrides}
+    result = jobs.txt2img(steps=6, **fields)
     assert_is_a_picture(result)
     assert not numpy.array_equal(result.pixels, jobs.txt2img(steps=6).pixels)
     assert f"Refiner: {refiner}" in result.infotext
@@ -179,21 +182,17 @@ def test_batches(jobs):
 
 
 @pytest.mark.long
-def test_sd_upscale(jobs):
-    arguments = ["", 64, "Lanczos", 2]
+def test_sd_upscale(jobs, webui):
+    arguments = webui.script_arguments("sd_upscale.py", overlap=64, upscaler_index="Lanczos", scale_factor=2)
     result = jobs.img2img(script_name="SD upscale", script_args=arguments, denoising_strength=0.5)
     assert_is_a_picture(result)
     assert result.images[0].size == (256, 256)
     assert "TCD gamma: 0.3" in result.infotext
 
 
-def plot(x_label, x_values, y_label="Nothing", y_values="", jobs=None, tcd=(), **fields):
+def plot(*axes, jobs, tcd=(), **fields):
     """An X/Y/Z plot's cells: their infotexts."""
-    options = jobs.axis_labels()
-    arguments = [options.index(x_label), x_values, [], options.index(y_label), y_values, [], 0, "", []]
-    arguments += [False, True, False, False, False, False, False, 0, True]
-    result = jobs.txt2img(*tcd, script_name="X/Y/Z plot", script_args=arguments, **fields)
-    return result.info["infotexts"][1:]
+    return jobs.txt2img(*tcd, **jobs.plot(*axes), **fields).info["infotexts"][1:]
 
 
 def test_the_plots_axes(jobs):
@@ -290,19 +289,19 @@ def test_progress_and_preview(jobs, webui):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(jobs.txt2img, steps=40, width=256, height=256)
+        job = pool.submit(jobs.txt2img, steps=30)
         seen = []
         while not job.done():
             seen.append(webui.get("/sdapi/v1/progress"))
         assert_is_a_picture(job.result())
     assert max(progress["progress"] for progress in seen) > 0.2
     assert any(progress["current_image"] for progress in seen)
-    assert {progress["state"]["sampling_steps"] for progress in seen} >= {40}
+    assert {progress["state"]["sampling_steps"] for progress in seen} >= {30}
 
 
 @pytest.mark.long
 def test_zero_terminal_snr(jobs, webui):
-    needs("sd_noise_schedule" in webui.get("/sdapi/v1/options"), "zero-terminal-SNR setting")
+    needs(webui.component("setting_sd_noise_schedule"), "zero-terminal-SNR setting")
     needs(webui.has_v_prediction, "v-prediction in a checkpoint this small")
     overrides = {"sd_noise_schedule": "Zero Terminal SNR", "sd_model_checkpoint": f"{webui.model}-v.safetensors"}
     for steps in (1, 4, 60):

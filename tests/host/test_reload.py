@@ -115,3 +115,12 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
         assert "TCD gamma" not in jobs.txt2img().infotext
         disable(webui)
         assert_one_of_each(webui, jobs)
+
+
+def test_a_webui_that_lacks_something_starts_without_ours(start_webui, tmp_path):
+    with start_webui(NEIGHBOURS / "q-future") as webui:
+        starts = webui.log().count("Startup time")
+        assert webui.log().count("TCD: not added, for this WebUI has no modules.rng.ImageRNG.") == starts
+        assert webui.log().count("TCD") == starts
+        assert "TCD" not in webui.samplers
+        assert Jobs(webui, tmp_path).txt2img(sampler_name="Euler a").pixels.std() > 1

@@ -4,6 +4,7 @@ It runs with its own interpreter from a copy of its code, in a data folder and o
 written into its folder. What differs between WebUIs is asked of them here: flags, settings, and what they have.
 """
 
+import ast
 import json
 import os
 import shutil
@@ -174,10 +175,10 @@ class WebUI:
         except (OSError, urllib.error.HTTPError):
             return False
 
-    def component(self, elem_id: str) -> dict:
+    def component(self, elem_id: str) -> dict | None:
         """What the page is told of one of its components."""
         components = self.get("/config")["components"]
-        return next(c["props"] for c in components if c["props"].get("elem_id") == elem_id)
+        return next((c["props"] for c in components if c["props"].get("elem_id") == elem_id), None)
 
     def reload_ui(self) -> None:
         """Presses the settings page's button."""
@@ -220,6 +221,14 @@ class WebUI:
         """Whether its page shows what a job raises."""
         thread = self.folder / "modules_forge" / "main_thread.py"
         return not thread.exists() or "last_exception" in thread.read_text(encoding="utf-8")
+
+    def script_arguments(self, file_name: str, **given: object) -> list[object]:
+        """A script's arguments in the order that this WebUI has them in; those that are not given are False."""
+        [file] = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        runs = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "run"]
+        names = [argument.arg for argument in runs[0].args.args]
+        return [given.get(name, False) for name in names[2:]]  # after self and p
 
     @cached_property
     def samplers(self) -> set[str]:

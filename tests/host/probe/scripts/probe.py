@@ -100,7 +100,7 @@ class Probe(scripts.Script):
 
 
 class InnerJob(scripts.Script):
-    """A script that builds a job of its own, without scripts, as detailers do."""
+    """A script that builds a job of its own, with scripts of its choice, as detailers do."""
 
     def title(self):
         return "Probe inner job"
@@ -121,5 +121,6 @@ class InnerJob(scripts.Script):
             do_not_save_samples=True,
             do_not_save_grid=True,
         )
+        inner.scripts, inner.script_args = scripts.ScriptRunner(), ()  # no script, ours included
         with closing(inner):
             return processing.process_images(inner)
