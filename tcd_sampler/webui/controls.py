@@ -20,16 +20,13 @@ class Controls:
 
     def __init__(self, script: Any) -> None:
         self.tab = script.tabname
-        has_hires = not script.is_img2img
-        self.sampler_ids = [f"{self.tab}_sampling", "hr_sampler"] if has_hires else [f"{self.tab}_sampling"]
-        self.samplers: dict[str, Any] = {}
-        for elem_id in self.sampler_ids:
-            script.on_after_component(self.watch, elem_id=elem_id)
-        # the row of dropdowns, as yet without them: what is made now comes after it
-        script.on_after_component(lambda _: self.gamma.render(), elem_id=f"sampler_selection_{self.tab}")
-        # img2img has no hires pass, but the argument keeps its place in requests
-        hires_neighbour = f"{self.tab}_denoising_strength"
-        script.on_after_component(lambda _: self.hires_gamma.render(), elem_id=hires_neighbour)
+        self.sampler_ids = [f"{self.tab}_sampling"]
+        if not script.is_img2img:  # which has no hires pass, but the argument keeps its place in requests
+            self.sampler_ids.append("hr_sampler")
+        self.hires_neighbour = f"{self.tab}_denoising_strength"
+        self.neighbours: dict[str, Any] = {}
+        for elem_id in (*self.sampler_ids, self.hires_neighbour):
+            script.on_after_component(self.meet, elem_id=elem_id)
 
     @cached_property
     def gamma(self) -> gr.Slider:
@@ -57,12 +54,19 @@ class Controls:
             render=False,
         )
 
-    def watch(self, made: Any) -> None:
-        """Follows the sampler dropdowns once the host has made them all."""
-        self.samplers[made.component.elem_id] = made.component
-        if len(self.samplers) < len(self.sampler_ids):
-            return
-        inputs = [self.samplers[elem_id] for elem_id in self.sampler_ids]
+    def meet(self, made: Any) -> None:
+        """Stands beside a neighbour that the host has just made; after the last of them, follows the samplers."""
+        neighbour = made.component
+        self.neighbours[neighbour.elem_id] = neighbour
+        if neighbour.elem_id == self.sampler_ids[0]:
+            host.render_after(neighbour.parent, self.gamma)  # the row of samplers, which it would be too narrow in
+        elif neighbour.elem_id == self.hires_neighbour:
+            self.hires_gamma.render()
+        if len(self.neighbours) == len(self.sampler_ids) + 1:
+            self.follow()
+
+    def follow(self) -> None:
+        inputs = [self.neighbours[elem_id] for elem_id in self.sampler_ids]
         outputs = [self.gamma, self.hires_gamma][: len(inputs)]
         for sampler in inputs:
             sampler.change(self.show, inputs=inputs, outputs=outputs, show_progress=False, queue=False)

@@ -116,6 +116,16 @@ def on_page_load(fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) 
     gradio.context.Context.root_block.load(fn, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
 
 
+def render_after(block: Any, component: Any) -> None:
+    """Puts a component after a block that is still being filled. (A1111 1.6 announces components, but no blocks.)"""
+    context = gradio.context.Context
+    inside, context.block = context.block, block.parent
+    try:
+        component.render()
+    finally:
+        context.block = inside
+
+
 def shows_errors(p: Any) -> bool:
     """Whether what a job raises is shown to who asked for it.
 

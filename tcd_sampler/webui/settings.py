@@ -16,6 +16,8 @@ def add_settings() -> None:
         section=("tcd", NAME),
     ).info("for jobs that bring none: API requests, and other extensions' own passes, such as ADetailer's")
     shared.opts.add_option(DEFAULT_GAMMA_OPTION, default_gamma)
+    # not every host does so itself, and then fails over requests that override the setting
+    shared.opts.data.setdefault(DEFAULT_GAMMA_OPTION, DEFAULT_GAMMA)
 
 
 def remove_settings() -> None:

@@ -94,5 +94,7 @@ def test_flow_models(jobs):
 
 
 @pytest.mark.parametrize(("values", "shown"), [("0.5, 1.1", "1.1"), ("0.5, high", "'high'"), ("0.5-1.5 (+0.5)", "1.5")])
-def test_the_plot_checks_its_values_first(jobs, values, shown):
+def test_the_plot_checks_its_values_first(jobs, webui, values, shown):
+    reads_text = "opt.prepare" in webui.read_script("xyz_grid.py")
+    needs(reads_text or "high" not in values, "way for an axis to check text")
     assert jobs.refused(**jobs.plot("[TCD] Gamma", values)) == SENTENCE.format(shown)

@@ -163,11 +163,15 @@ class WebUI:
     def wait_for_start(self, times: int) -> None:
         """Until it has started that many times, Reload UI included, and answers."""
         limit = time.monotonic() + START_LIMIT
-        while self.log().count("Startup time") < times or not self.answers():
+        while self.log().count("Startup time") < times or not self.has_model() or not self.answers():
             if self.process.poll() is not None or time.monotonic() > limit:
                 tail = "\n".join(self.log().splitlines()[-40:])
                 raise RuntimeError(f"The WebUI in {self.folder} did not start:\n{tail}")
             time.sleep(0.1)
+
+    def has_model(self) -> bool:
+        """Whether it has the checkpoint that it loads beside starting, if it does; some wait for the first job."""
+        return not self.is_configured or "Model loaded" in self.log()
 
     def answers(self) -> bool:
         try:
@@ -212,6 +216,16 @@ class WebUI:
         return "infotext" in self.fields and self.post("/sdapi/v1/txt2img", job)[0] == 200
 
     @cached_property
+    def describes_scripts(self) -> bool:
+        """Whether it can say what arguments they have. (A1111 1.6 fails over its own dropdowns.)"""
+        return self.request_status("/sdapi/v1/script-info") == 200
+
+    @cached_property
+    def has_sdxl_inpainting(self) -> bool:
+        """Whether it knows SDXL checkpoints for inpainting."""
+        return "hybrid" in (self.folder / "modules" / "sd_models_xl.py").read_text(encoding="utf-8")
+
+    @cached_property
     def has_v_prediction(self) -> bool:
         """Whether a configuration can tell it of v-prediction; others look for that in SDXL checkpoints alone."""
         return self.is_configured or (self.folder / "backend").is_dir()
@@ -222,10 +236,13 @@ class WebUI:
         thread = self.folder / "modules_forge" / "main_thread.py"
         return not thread.exists() or "last_exception" in thread.read_text(encoding="utf-8")
 
+    def read_script(self, file_name: str) -> str:
+        [file] = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
+        return file.read_text(encoding="utf-8")
+
     def script_arguments(self, file_name: str, **given: object) -> list[object]:
         """A script's arguments in the order that this WebUI has them in; those that are not given are False."""
-        [file] = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = ast.parse(self.read_script(file_name))
         runs = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "run"]
         names = [argument.arg for argument in runs[0].args.args]
         return [given.get(name, False) for name in names[2:]]  # after self and p
@@ -233,6 +250,12 @@ class WebUI:
     @cached_property
     def samplers(self) -> set[str]:
         return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers")}
+
+    def request_status(self, path: str) -> int:
+        try:
+            return self.request(path)[0]
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def get(self, path: str) -> object:
         return self.request(path)[1]
