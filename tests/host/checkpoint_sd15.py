@@ -224,12 +224,12 @@ def write(folder: Path, name: str) -> None:
 
 def write_text_config(folder: Path) -> Path:
     """The text encoder's configuration; the vocabulary beside it is the tiny SDXL checkpoints'."""
-    text_folder = folder / "clip-l"
+    text_folder = folder.parent / "clip-l"
     text_folder.mkdir(exist_ok=True)
     for name in ("vocab.json", "merges.txt"):
         link = text_folder / name
         link.unlink(missing_ok=True)
-        link.symlink_to(folder / "clip" / name)
+        link.symlink_to(folder.parent / "clip" / name)
     config = {
         "model_type": "clip_text_model", "vocab_size": VOCABULARY, "max_position_embeddings": TOKENS,
         "hidden_size": TEXT_WIDTH, "projection_dim": TEXT_WIDTH, "intermediate_size": 4 * TEXT_WIDTH,

@@ -2,11 +2,11 @@
 
 Runs under the WebUI's interpreter with the WebUI's folder as working directory:
 
-    venv/bin/python .../tests/host/checkpoint.py OUTPUT_DIR [NAME ...]
+    venv/bin/python .../tests/host/checkpoint_sdxl.py OUTPUT_DIR [NAME ...]
 
 Each NAME of VARIANTS (all of them by default) becomes NAME.safetensors and NAME.yaml, which is how A1111 pairs a
-checkpoint with its configuration. The text encoders read their vocabulary from OUTPUT_DIR/clip, so the folder must
-stay where it was built.
+checkpoint with its configuration. The text encoders read their vocabulary from OUTPUT_DIR/../clip, so both folders must
+stay where they were built.
 
 The weights are random except for the last convolutions of the UNet and of the VAE's two halves, which are fitted by
 least squares. That is enough for a model that really denoises: latents and pictures keep a sensible range at any
@@ -284,7 +284,7 @@ def build(name, folder):
     from safetensors.torch import save_file
 
     variant = VARIANTS[name]
-    config = model_config(variant, folder / "clip")
+    config = model_config(variant, folder.parent / "clip")
     model = instantiate(config)
     # one VAE for all, so that a refiner can go on with another's latents
     torch.manual_seed(0)
@@ -311,7 +311,7 @@ def main():
         parser.error(f"no such checkpoint: {', '.join(unknown)}")
     folder = args.folder.resolve()
     import_sgm()
-    write_text_config(folder / "clip")
+    write_text_config(folder.parent / "clip")
     for name in args.names or VARIANTS:
         build(name, folder)
 

@@ -20,10 +20,15 @@ HERE = Path(__file__).parent
 THIS = {"sd-webui-tcd": HERE.parents[1]}
 
 
+def pytest_collection_modifyitems(items):
+    """The page last: Reload UI can wait for ever for a browser that has left in the middle of something."""
+    items.sort(key=lambda item: item.path.name == "test_page.py")
+
+
 @pytest.fixture(scope="session")
 def start_webui(request, tmp_path_factory):
     """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
-    checkpoints = tmp_path_factory.mktemp("checkpoints")
+    checkpoints = tmp_path_factory.mktemp("models") / "Stable-diffusion"
 
     def start(*extensions, this=THIS, ui_config=None):
         folder = request.config.getoption("--webui").expanduser().resolve()

@@ -10,18 +10,6 @@ from .jobs import Jobs
 NEIGHBOURS = HERE / "neighbours"
 
 
-@pytest.fixture(scope="module")
-def webui(start_webui):
-    """One of their own: where a browser has left in the middle of something, Reload UI can wait for it for ever."""
-    with start_webui() as webui:
-        yield webui
-
-
-@pytest.fixture(scope="module")
-def jobs(webui, tmp_path_factory):
-    return Jobs(webui, tmp_path_factory.mktemp("records"))
-
-
 def names(webui, path, key="name"):
     return [entry[key] for entry in webui.get(f"/sdapi/v1/{path}")]
 
@@ -99,7 +87,7 @@ def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
     "order",
     [
         pytest.param(["aaa-tcd"], id="before", marks=long),
-        pytest.param(["aaa-late"], id="late"),
+        pytest.param(["aaa-late"], id="late", marks=long),
         pytest.param(["zzz-tcd", "aaa-tcd"], id="both", marks=long),
     ],
 )
@@ -119,6 +107,7 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
         assert_one_of_each(webui, jobs)
 
 
+@long
 def test_a_webui_that_lacks_something_starts_without_ours(start_webui, tmp_path):
     with start_webui(NEIGHBOURS / "q-future") as webui:
         starts = webui.log().count("Startup time")
