@@ -5,6 +5,9 @@ from pathlib import Path
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long tests in tests/host too")
+    parser.addoption(
+        "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"
+    )
     parser.addoption("--pictures", type=Path, metavar="DIR", help="where to put the README's pictures of the WebUI")
     parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/host with")
 

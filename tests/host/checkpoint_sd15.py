@@ -24,6 +24,9 @@ VAE_WIDTHS = [128, 256, 512, 512]
 SIGNALS = 4
 """Channels of latents; pictures have one less."""
 
+MEAN = 0.5
+"""Of a prompt's encoding: WebUIs divide by it to emphasise words, and about 0 the result would be anything."""
+
 BRANCH = 0.3
 """Size of what a block adds to what it is given."""
 
@@ -169,6 +172,8 @@ SHARP = (".attn2.to_q.weight", ".attn2.to_k.weight")
 
 def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     """A weight of a layer, in the frame that lets pictures through."""
+    if name.endswith("final_layer_norm.bias"):
+        return torch.full(shape, MEAN)
     if name.endswith(".bias"):
         return torch.zeros(shape)
     if len(shape) == 1:

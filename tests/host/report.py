@@ -31,6 +31,9 @@ COLUMNS = {
 }
 """What the README calls the tests of a file."""
 
+SETTINGS = {"sd_sampling": ["A1111", "ldm patched (Comfy)"]}
+"""Settings that make another WebUI of one, by what it computes with: the tests are run with each value."""
+
 NEEDS = "this WebUI has no "
 
 
@@ -75,8 +78,17 @@ def get_versions(webui: Path) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def run(webui: Path, options: list[str]) -> Result:
-    print(f"== tests in {webui.name}", flush=True)
+def get_variants(webui: Path) -> dict[str, list[str]]:
+    """The rows of a WebUI in the table, and the options that they are run with."""
+    known = (webui / "modules" / "shared_options.py").read_text(encoding="utf-8")
+    for key, values in SETTINGS.items():
+        if f'"{key}"' in known:
+            return {f"{webui.name}, {value}": ["--setting", f"{key}={value}"] for value in values}
+    return {webui.name: []}
+
+
+def run(name: str, webui: Path, options: list[str]) -> Result:
+    print(f"== tests in {name}", flush=True)
     result = Result(get_versions(webui))
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "results.xml"
@@ -113,7 +125,12 @@ def main() -> int:
     if not webuis:
         print(f"No WebUI found, so tests/host were not run: TCD_WEBUI_DIRS lists none, nor is any in {FOLDER}.")
         return 0
-    results = {webui.name: run(webui, ["--long"] if args.long else []) for webui in webuis}
+    options = ["--long"] if args.long else []
+    results = {
+        name: run(name, webui, [*variant, *options])
+        for webui in webuis
+        for name, variant in get_variants(webui).items()
+    }
     print_table(results)
     return 1 if any(result.failed for result in results.values()) else 0
 

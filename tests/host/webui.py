@@ -61,7 +61,8 @@ class WebUI:
         data: Path,
         checkpoints: Path,
         extensions: dict[str, Path],
-        ui_config: dict | None = None,
+        ui_config: dict[str, object] | None = None,
+        settings: dict[str, str] | None = None,
     ) -> None:
         self.folder, self.data = folder, data
         self.python = find_python(folder)
@@ -74,7 +75,8 @@ class WebUI:
             (data / "extensions" / name).symlink_to(extension, target_is_directory=True)
         if ui_config:
             (data / "ui-config.json").write_text(json.dumps(ui_config))
-        (data / "config.json").write_text(json.dumps({"sd_model_checkpoint": f"{self.model}.safetensors"}))
+        settings = {"sd_model_checkpoint": f"{self.model}.safetensors", **(settings or {})}
+        (data / "config.json").write_text(json.dumps(settings))
         (data / "models").mkdir()
         self.make_checkpoints(checkpoints)
         (data / "models" / "Stable-diffusion").symlink_to(checkpoints, target_is_directory=True)
@@ -208,6 +210,13 @@ class WebUI:
     def resolves_names(self) -> bool:
         """Whether it takes its first sampler for one that it does not know, instead of saying so."""
         return "get_sampler_and_scheduler(" in (self.folder / "modules" / "api" / "api.py").read_text(encoding="utf-8")
+
+    @cached_property
+    def schedules(self) -> set[str]:
+        """The labels in that list."""
+        if not self.has_schedules:
+            return set()
+        return {schedule["label"] for schedule in self.get("/sdapi/v1/schedulers")}
 
     @cached_property
     def can_paste(self) -> bool:
