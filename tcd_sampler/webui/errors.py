@@ -32,14 +32,16 @@ def bad_input() -> Iterator[None]:
 def refuse(p: Any, error: BadInput) -> None:
     """Makes the job raise as soon as it starts. What a script raises itself, the host logs and goes on.
 
-    Where what a job raises would not be shown either, it ends without a picture, and says why below.
+    Where what a job raises would not be shown either, it ends without a picture, and says why below. But a script like
+    SD upscale, which makes something of its jobs' pictures, would go on without any, so there it raises all the same.
     """
 
     def init(*_: Any, **__: Any) -> None:
         del p.init
-        if shows_errors(p):
+        if shows_errors(p) or (p.script_args and p.script_args[0]):  # the first is the script that runs the job, if any
             raise error
         p.comment(str(error))
+        p.do_not_save_grid = True  # of no pictures
         shared.state.interrupt()
 
     p.init = init

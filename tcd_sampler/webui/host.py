@@ -1,22 +1,22 @@
 """What differs between WebUIs, and between versions of them; the rest of this package asks here.
 
-Each part is one difference. None asks which WebUI it is, only what it has.
+Nothing asks which WebUI it is, only what it has.
 """
 
 import inspect
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import gradio
 from modules import scripts, sd_samplers, sd_samplers_kdiffusion, shared
 
-try:
-    from modules import sd_schedulers
-except ImportError:  # A1111 before 1.9, Forge Classic of early 2025
-    sd_schedulers = None
+sd_schedulers = None  # A1111 before 1.9, Forge Classic of early 2025
+if find_spec("modules.sd_schedulers"):
+    from modules import sd_schedulers  # type: ignore[no-redef]
 
 SAME_SAMPLER = "Use same sampler"
 """What the hires sampler's dropdown says where it has no sampler of its own."""
@@ -25,6 +25,19 @@ SAME_SAMPLER = "Use same sampler"
 def get_option(key: str, default: Any) -> Any:
     """A setting's value in force, or the default where there is no such setting (yet)."""
     return getattr(shared.opts, key, default)
+
+
+def add_option(key: str, info: Any) -> None:
+    """Adds a setting with its default. A1111 1.6 adds no value, and then fails over requests that override it."""
+    shared.opts.add_option(key, info)
+    shared.opts.data.setdefault(key, info.default)
+
+
+def remove_option(key: str) -> None:
+    """Takes a setting out. A value that the user chose is kept, for when the extension is there again."""
+    info = shared.opts.data_labels.pop(key, None)
+    if info is not None and shared.opts.data.get(key) == info.default:
+        del shared.opts.data[key]
 
 
 # Schedules: a list to choose from, or a setting for all samplers, whose value "Automatic" is the model's own schedule.
@@ -103,8 +116,9 @@ def make_axis(grid: ModuleType, *args: Any, txt2img_only: bool = False, **kwargs
     """An axis option; txt2img_only for what img2img has not. What the host's have no place for is left out."""
     kind = grid.AxisOption
     if txt2img_only:
-        kind = next(type(option) for option in grid.axis_options if getattr(option, "is_img2img", None) is False)
-    known = inspect.signature(grid.AxisOption).parameters  # before 1.8, there is no "prepare"
+        kinds = (type(option) for option in grid.axis_options if getattr(option, "is_img2img", None) is False)
+        kind = next(kinds, kind)
+    known = inspect.signature(grid.AxisOption).parameters  # A1111 1.6 has no "prepare"
     return kind(*args, **{name: value for name, value in kwargs.items() if name in known})
 
 
@@ -129,7 +143,7 @@ def render_after(block: Any, component: Any) -> None:
 def shows_errors(p: Any) -> bool:
     """Whether what a job raises is shown to who asked for it.
 
-    Of the hosts that run the page's jobs in a thread of their own, some lose it there and show a TypeError of theirs.
+    Of the hosts that run the page's jobs in a thread of their own, some lose it there, and show an error of theirs.
     """
     thread = sys.modules.get("modules_forge.main_thread")
     return p.is_api or thread is None or hasattr(thread, "last_exception")

@@ -41,7 +41,7 @@ def read_hires_gamma(params: dict[str, str]) -> str | None:
 
 
 def check_pasted(_: str, params: dict[str, Any]) -> None:
-    """Says in the page which gamma cannot be pasted, and leaves its control as it was."""
+    """Pastes TCD's own schedule as Automatic; says in the page which gamma cannot be pasted, and leaves its control."""
     drop_automatic_schedule(params, NAME, NAME)
     for key in (GAMMA, HIRES_GAMMA):
         try:

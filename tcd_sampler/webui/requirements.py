@@ -1,6 +1,7 @@
 """What this package needs of a WebUI. One that lacks any of it starts as if the extension were not there."""
 
 from importlib import import_module
+from importlib.util import find_spec
 
 REQUIRED = {
     "rng": ["ImageRNG"],
@@ -8,15 +9,20 @@ REQUIRED = {
     "scripts": ["AlwaysVisible", "Script.on_after_component", "scripts_data"],
     "sd_samplers": ["all_samplers", "all_samplers_map", "create_sampler", "find_sampler_config", "set_samplers"],
     "sd_samplers_common": ["SamplerData"],
-    "sd_samplers_kdiffusion": ["KDiffusionSampler.initialize", "KDiffusionSampler.sample"],
-    "shared": ["OptionInfo", "opts.add_option", "opts.data_labels"],
+    "sd_samplers_kdiffusion": [f"KDiffusionSampler.{name}" for name in ("get_sigmas", "initialize", "sample")],
+    "shared": ["OptionInfo", "opts.add_option", "opts.data", "opts.data_labels", "state.interrupt"],
 }
 """Names, by the module that they are of."""
+
+SCHEDULES = {"sd_schedulers": ["Scheduler", "schedulers", "schedulers_map"]}
+NO_SCHEDULES = {"sd_samplers_kdiffusion": ["k_diffusion_scheduler"]}
+"""What the schedule needs, where there is a list of them and where there is none."""
 
 
 def find_missing() -> str | None:
     """The first of them that the WebUI does not have."""
-    for module_name, names in REQUIRED.items():
+    schedules = SCHEDULES if find_spec("modules.sd_schedulers") else NO_SCHEDULES
+    for module_name, names in [*REQUIRED.items(), *schedules.items()]:
         try:
             module = import_module(f"modules.{module_name}")
         except ImportError:

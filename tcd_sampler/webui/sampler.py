@@ -31,7 +31,7 @@ class TCDSampler(KDiffusionSampler):
     def get_sigmas(self, p: Any, steps: int) -> torch.Tensor:
         """The host's choice, which for "Automatic" is TCD's schedule."""
         unknown = host.find_unknown_schedule()
-        if unknown is None:
+        if unknown is None or p.sampler_noise_scheduler_override:
             return super().get_sigmas(p, steps)  # type: ignore[no-any-return]
         p.comment(f"TCD ran with its own schedule, since this WebUI has no schedule type {unknown!r}.")
         return self.model_wrap.get_sigmas(steps)  # type: ignore[no-any-return]

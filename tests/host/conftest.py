@@ -33,7 +33,7 @@ def start_webui(request, tmp_path_factory):
     def start(*extensions, this=THIS, ui_config=None):
         folder = request.config.getoption("--webui").expanduser().resolve()
         others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
-        settings = dict(setting.split("=") for setting in request.config.getoption("--setting"))
+        settings = dict(setting.split("=", 1) for setting in request.config.getoption("--setting"))
         return WebUI(folder, tmp_path_factory.mktemp("data"), checkpoints, {**this, **others}, ui_config, settings)
 
     return start

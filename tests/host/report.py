@@ -37,11 +37,15 @@ SETTINGS = {"sd_sampling": ["A1111", "ldm patched (Comfy)"]}
 NEEDS = "this WebUI has no "
 
 
+BROKEN = "not run"
+
+
 @dataclass
 class Result:
     """What the tests made of one WebUI."""
 
-    versions: list[str]
+    name: str
+    versions: list[str] = field(default_factory=lambda: ["?"] * (1 + len(PACKAGES)))
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     lacks: Counter[str] = field(default_factory=Counter)
@@ -56,6 +60,11 @@ class Result:
         else:
             self.passed[name] += 1
 
+    @property
+    def complaint(self) -> str:
+        """Why it has no results; empty where it has some."""
+        return BROKEN if self.failed[BROKEN] else ""
+
     def cell(self, name: str) -> str:
         failures = f", **{self.failed[name]} failed**" if self.failed[name] else ""
         return f"{self.passed[name]}{failures}"
@@ -65,7 +74,7 @@ def find_webuis() -> list[Path]:
     listed = os.environ.get("TCD_WEBUI_DIRS")
     if listed:
         return [Path(folder) for folder in listed.split(":")]
-    return sorted(FOLDER.iterdir()) if FOLDER.is_dir() else []
+    return sorted(folder for folder in FOLDER.iterdir() if folder.is_dir()) if FOLDER.is_dir() else []
 
 
 def get_versions(webui: Path) -> list[str]:
@@ -89,31 +98,43 @@ def get_variants(webui: Path) -> dict[str, list[str]]:
 
 def run(name: str, webui: Path, options: list[str]) -> Result:
     print(f"== tests in {name}", flush=True)
-    result = Result(get_versions(webui))
+    result = Result(name, get_versions(webui))
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "results.xml"
         command = [sys.executable, "-m", "pytest", "tests/host", "--webui", webui, "--junitxml", xml, *options]
-        if subprocess.run(command, cwd=ROOT).returncode and not xml.exists():
-            result.failed["test_life"] += 1  # it did not come to any test
-            return result
-        for case in ElementTree.parse(xml).iter("testcase"):
-            result.count(case)
+        status = subprocess.run(command, cwd=ROOT).returncode
+        if xml.exists():
+            for case in ElementTree.parse(xml).iter("testcase"):
+                result.count(case)
+    if status and not result.failed:  # it did not come to the tests
+        result.failed[BROKEN] += 1
     return result
 
 
-def print_table(results: dict[str, Result]) -> None:
+def run_all(webui: Path, options: list[str]) -> list[Result]:
+    """The tests in one WebUI; one that is none, or that was never started, has a row that says so."""
+    try:
+        return [run(name, webui, [*variant, *options]) for name, variant in get_variants(webui).items()]
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        print(f"{webui}: {error}")
+        return [Result(webui.name, failed=Counter({BROKEN: 1}))]
+
+
+def print_table(results: list[Result]) -> None:
     rows = [["WebUI", "Python", *PACKAGES, *COLUMNS.values()]]
-    rows += [[name, *result.versions, *map(result.cell, COLUMNS)] for name, result in results.items()]
+    rows += [[result.name, *result.versions, *map(result.cell, COLUMNS)] for result in results]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for number, row in enumerate(rows):
         print("|", " | ".join(map(str.ljust, row, widths)), "|")
         if number == 0:
             print("|", " | ".join("-" * width for width in widths), "|")
     print()
-    for name, result in results.items():
+    for result in results:
+        if result.complaint:
+            print(f"- {result.name}: {result.complaint}")
         if result.lacks:
             lacks = ", ".join(f"{what} ({count})" for what, count in sorted(result.lacks.items()))
-            print(f"- {name} has no {lacks}")
+            print(f"- {result.name} has no {lacks}")
 
 
 def main() -> int:
@@ -126,13 +147,9 @@ def main() -> int:
         print(f"No WebUI found, so tests/host were not run: TCD_WEBUI_DIRS lists none, nor is any in {FOLDER}.")
         return 0
     options = ["--long"] if args.long else []
-    results = {
-        name: run(name, webui, [*variant, *options])
-        for webui in webuis
-        for name, variant in get_variants(webui).items()
-    }
+    results = [result for webui in webuis for result in run_all(webui, options)]
     print_table(results)
-    return 1 if any(result.failed for result in results.values()) else 0
+    return 1 if any(result.failed for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import shutil
 import time
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from .jobs import DEFAULTS, Jobs
 
@@ -13,10 +14,9 @@ SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
     installed = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=installed, args=quiet)
         yield browser
         browser.close()
@@ -38,9 +38,10 @@ class Page:
         self.page = page
         self.webui = webui
         self.requests = set()
-        page.on("request", self.requests.add)
-        page.on("requestfinished", self.requests.discard)
-        page.on("requestfailed", self.requests.discard)
+        # a stream of events stays open for as long as it likes
+        page.on("request", lambda r: None if r.resource_type == "eventsource" else self.requests.add(r))
+        page.on("requestfinished", lambda request: self.requests.discard(request))
+        page.on("requestfailed", lambda request: self.requests.discard(request))
 
     def open(self):
         self.page.route("**/heartbeat/**", lambda route: route.abort())  # Gradio 4's, which goes on for ever
@@ -100,6 +101,7 @@ class Page:
         self(f"{tab}_generate").click()
         done = "([log, before]) => log.innerText !== before && log.innerText.includes('Time taken')"
         self.page.wait_for_function(done, arg=[log.element_handle(), before], timeout=60_000)
+        self.settle()
         return log.inner_text()
 
     def generate_with_tcd(self, gamma):

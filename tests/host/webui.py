@@ -220,14 +220,15 @@ class WebUI:
 
     @cached_property
     def can_paste(self) -> bool:
-        """Whether requests can bring an infotext. (Forge's current version fails over any.)"""
+        """Whether requests can bring an infotext. (Some fail over any, by a check of their own.)"""
         job = {"infotext": "a\nSteps: 1, Sampler: Euler a, CFG scale: 1, Seed: 1, Size: 64x64"}
-        return "infotext" in self.fields and self.post("/sdapi/v1/txt2img", job)[0] == 200
+        return "infotext" in self.fields and "parameterized generic" not in str(self.post("/sdapi/v1/txt2img", job))
 
     @cached_property
     def describes_scripts(self) -> bool:
-        """Whether it can say what arguments they have. (A1111 1.6 fails over its own dropdowns.)"""
-        return self.request_status("/sdapi/v1/script-info") == 200
+        """Whether it can say what arguments they have. (A1111 1.6 fails over any dropdown.)"""
+        source = (self.folder / "modules" / "scripts.py").read_text(encoding="utf-8")
+        return "isinstance(x, tuple)" in source
 
     @cached_property
     def has_sdxl_inpainting(self) -> bool:
@@ -259,12 +260,6 @@ class WebUI:
     @cached_property
     def samplers(self) -> set[str]:
         return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers")}
-
-    def request_status(self, path: str) -> int:
-        try:
-            return self.request(path)[0]
-        except urllib.error.HTTPError as error:
-            return error.code
 
     def get(self, path: str) -> object:
         return self.request(path)[1]
