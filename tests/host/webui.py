@@ -1,10 +1,9 @@
 """Starts a WebUI that is already on the machine, for tests, and stops it.
 
 It runs with its own interpreter from a copy of its code, in a data folder and on a loopback port of its own. Nothing is
-written into its folder. What differs between WebUIs is asked of them here: flags, settings, and what they have.
+written into its folder.
 """
 
-import ast
 import json
 import os
 import shutil
@@ -14,30 +13,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from functools import cached_property
 from pathlib import Path
 
 from . import checkpoint_sd15
-
-FLAGS = [
-    "--skip-prepare-environment",
-    "--skip-torch-cuda-test",
-    "--skip-version-check",
-    "--skip-python-version-check",
-    "--skip-google-blockly",
-    "--no-download-sd-model",
-    "--do-not-download-clip",
-    "--no-hashing",
-    "--use-cpu all",
-    "--always-cpu",
-    "--precision full",
-    "--no-half",
-    "--all-in-fp32",
-    "--api",
-]
-"""Those of them that the WebUI knows."""
-
-FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
+from .abilities import Abilities
 
 SETTINGS = {
     "show_progress_every_n_steps": 1,
@@ -52,7 +31,7 @@ CHEAP_PREVIEWS = {"Approx cheap", "RGB"}
 START_LIMIT = 180  # seconds
 
 
-class WebUI:
+class WebUI(Abilities):
     """A running WebUI: with WebUI(...) as webui."""
 
     def __init__(
@@ -87,16 +66,6 @@ class WebUI:
         own = {"venv", ".venv", "models", "extensions", "outputs", "output", "log", "tmp", "cache"}
         return {".git", "__pycache__"} | (own if Path(folder) == self.folder else set())
 
-    @cached_property
-    def is_configured(self) -> bool:
-        """Whether it makes models as configurations say, of any size, or guesses among those that it knows."""
-        return not any((self.folder / name).is_dir() for name in ("backend", "ldm_patched"))
-
-    @property
-    def model(self) -> str:
-        """The checkpoint's name to which "-inpaint", "-v" and "-refiner" can be added."""
-        return "tiny-sdxl" if self.is_configured else "small-sd15"
-
     def make_checkpoints(self, folder: Path) -> None:
         """Makes them where they are not there yet."""
         for name in checkpoint_sd15.VARIANTS:
@@ -108,12 +77,6 @@ class WebUI:
             done = subprocess.run(command, cwd=self.code, env=self.environment, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"{script.name} failed in {self.folder}:\n{done.stderr[-4000:]}")
-
-    @cached_property
-    def flags(self) -> list[str]:
-        files = [self.folder / name for name in FLAG_FILES]
-        known = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
-        return [word for flag in FLAGS if f'"{flag.split()[0]}"' in known for word in flag.split()]
 
     def __enter__(self) -> "WebUI":
         with socket.socket() as free:
@@ -181,11 +144,6 @@ class WebUI:
         except (OSError, urllib.error.HTTPError):
             return False
 
-    def component(self, elem_id: str) -> dict | None:
-        """What the page is told of one of its components."""
-        components = self.get("/config")["components"]
-        return next((c["props"] for c in components if c["props"].get("elem_id") == elem_id), None)
-
     def reload_ui(self) -> None:
         """Presses the settings page's button."""
         starts = self.log().count("Startup time")
@@ -194,72 +152,6 @@ class WebUI:
         press = next(i for i, d in enumerate(config["dependencies"]) if is_target(button, d))
         self.post("/run/predict", {"fn_index": press, "data": [], "session_hash": "test"})
         self.wait_for_start(starts + 1)
-
-    @cached_property
-    def fields(self) -> set[str]:
-        """What a request can have."""
-        schemas = self.get("/openapi.json")["components"]["schemas"]
-        return set(schemas["StableDiffusionProcessingTxt2Img"]["properties"])
-
-    @cached_property
-    def has_schedules(self) -> bool:
-        """Whether it has a list of schedules to choose from, or but a setting for all samplers."""
-        return "scheduler" in self.fields
-
-    @cached_property
-    def resolves_names(self) -> bool:
-        """Whether it takes its first sampler for one that it does not know, instead of saying so."""
-        return "get_sampler_and_scheduler(" in (self.folder / "modules" / "api" / "api.py").read_text(encoding="utf-8")
-
-    @cached_property
-    def schedules(self) -> set[str]:
-        """The labels in that list."""
-        if not self.has_schedules:
-            return set()
-        return {schedule["label"] for schedule in self.get("/sdapi/v1/schedulers")}
-
-    @cached_property
-    def can_paste(self) -> bool:
-        """Whether requests can bring an infotext. (Some fail over any, by a check of their own.)"""
-        job = {"infotext": "a\nSteps: 1, Sampler: Euler a, CFG scale: 1, Seed: 1, Size: 64x64"}
-        return "infotext" in self.fields and "parameterized generic" not in str(self.post("/sdapi/v1/txt2img", job))
-
-    @cached_property
-    def describes_scripts(self) -> bool:
-        """Whether it can say what arguments they have. (A1111 1.6 fails over any dropdown.)"""
-        source = (self.folder / "modules" / "scripts.py").read_text(encoding="utf-8")
-        return "isinstance(x, tuple)" in source
-
-    @cached_property
-    def has_sdxl_inpainting(self) -> bool:
-        """Whether it knows SDXL checkpoints for inpainting."""
-        return "hybrid" in (self.folder / "modules" / "sd_models_xl.py").read_text(encoding="utf-8")
-
-    @cached_property
-    def has_v_prediction(self) -> bool:
-        """Whether a configuration can tell it of v-prediction; others look for that in SDXL checkpoints alone."""
-        return self.is_configured or (self.folder / "backend").is_dir()
-
-    @cached_property
-    def shows_errors(self) -> bool:
-        """Whether its page shows what a job raises."""
-        thread = self.folder / "modules_forge" / "main_thread.py"
-        return not thread.exists() or "last_exception" in thread.read_text(encoding="utf-8")
-
-    def read_script(self, file_name: str) -> str:
-        [file] = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
-        return file.read_text(encoding="utf-8")
-
-    def script_arguments(self, file_name: str, **given: object) -> list[object]:
-        """A script's arguments in the order that this WebUI has them in; those that are not given are False."""
-        tree = ast.parse(self.read_script(file_name))
-        runs = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "run"]
-        names = [argument.arg for argument in runs[0].args.args]
-        return [given.get(name, False) for name in names[2:]]  # after self and p
-
-    @cached_property
-    def samplers(self) -> set[str]:
-        return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers")}
 
     def get(self, path: str) -> object:
         return self.request(path)[1]
