@@ -101,7 +101,8 @@ def run(name: str, webui: Path, options: list[str]) -> Result:
     result = Result(name, get_versions(webui))
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "results.xml"
-        command = [sys.executable, "-m", "pytest", "tests/host", "--webui", webui, "--junitxml", xml, *options]
+        places = ["--webui", webui, "--junitxml", xml, "--basetemp", Path(folder) / "data"]  # gigabytes, for a while
+        command = [sys.executable, "-m", "pytest", "tests/host", *places, *options]
         status = subprocess.run(command, cwd=ROOT).returncode
         if xml.exists():
             for case in ElementTree.parse(xml).iter("testcase"):
