@@ -71,6 +71,7 @@ def test_a_v_prediction_checkpoint(jobs, webui):
 
 def test_another_schedule(jobs, webui):
     """Simple's noise levels are the table's own, so the reference can take its timesteps."""
+    needs(webui.has_schedules, "list of schedules")
     needs("Simple" in webui.schedules, "schedule Simple")
     record = jobs.txt2img(0.3, record=True, steps=8, scheduler="Simple").record
     distances, timesteps = replay(record, 0.3)

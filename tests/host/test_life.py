@@ -43,6 +43,7 @@ def test_the_alias_names_the_sampler_too(jobs):
     ],
 )
 def test_schedules(jobs, webui, scheduler, steps):
+    needs(webui.has_schedules, "list of schedules")
     needs(scheduler in webui.schedules, f"schedule {scheduler}")
     result = jobs.txt2img(scheduler=scheduler, steps=steps, record=True)
     assert_is_a_picture(result)
@@ -56,7 +57,7 @@ def test_schedules(jobs, webui, scheduler, steps):
 )
 def test_the_setting_for_schedules(jobs, webui, schedule):
     """Where there is no list; a name that it does not know comes from another WebUI's picture."""
-    needs(not webui.has_schedules, "setting for schedules")
+    needs(not webui.has_schedules, "setting in place of a list of schedules")
     result = jobs.txt2img(override_settings={"k_sched_type": schedule}, record=True)
     assert_is_a_picture(result)
     own = jobs.txt2img(record=True).record["sigma"].ravel()

@@ -38,8 +38,8 @@ class Page:
         self.page = page
         self.webui = webui
         self.requests = set()
-        # a stream of events stays open for as long as it likes
-        page.on("request", lambda r: None if r.resource_type == "eventsource" else self.requests.add(r))
+        # Gradio 4's stream of events stays open for as long as it likes
+        page.on("request", lambda r: None if "/queue/data" in r.url else self.requests.add(r))
         page.on("requestfinished", lambda request: self.requests.discard(request))
         page.on("requestfailed", lambda request: self.requests.discard(request))
 
@@ -53,8 +53,9 @@ class Page:
 
     def settle(self):
         """Waits for what a WebUI does to a page once it is open: one sets the sampler then, after a second or so."""
-        quiet_since = time.monotonic()
+        start = quiet_since = time.monotonic()
         while time.monotonic() < quiet_since + 1:
+            assert time.monotonic() < start + 60, [request.url for request in self.requests]
             self.page.wait_for_timeout(100)
             if self.requests:
                 quiet_since = time.monotonic()
