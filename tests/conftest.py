@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import hypothesis
+
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long tests in tests/host too")
@@ -13,6 +15,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    hypothesis.settings.register_profile("unhurried", deadline=None)  # no test fails for being slow
+    hypothesis.settings.load_profile("unhurried")
     config.addinivalue_line("markers", "long: run only with --long")
 
 

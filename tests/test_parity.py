@@ -34,7 +34,7 @@ def test_every_latent_equals_the_reference(prediction_type, dtype):
             assert measure(n, gamma, prediction_type, dtype) <= LIMITS[dtype], (n, gamma)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     timesteps=st.lists(st.integers(0, 999), min_size=1, max_size=12, unique=True).map(
         lambda t: sorted(t, reverse=True)
