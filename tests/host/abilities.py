@@ -1,0 +1,118 @@
+"""What a WebUI has, asked of itself: of its files before it runs, then of its page and its API."""
+
+import ast
+from functools import cached_property
+from pathlib import Path
+
+FLAGS = [
+    "--skip-prepare-environment",
+    "--skip-torch-cuda-test",
+    "--skip-version-check",
+    "--skip-python-version-check",
+    "--skip-google-blockly",
+    "--no-download-sd-model",
+    "--do-not-download-clip",
+    "--no-hashing",
+    "--use-cpu all",
+    "--always-cpu",
+    "--precision full",
+    "--no-half",
+    "--all-in-fp32",
+    "--api",
+]
+"""What a WebUI is started with, as far as it knows them."""
+
+FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
+
+
+class Abilities:
+    """Of the WebUI in a folder."""
+
+    folder: Path
+
+    def get(self, path: str) -> object:
+        raise NotImplementedError
+
+    def post(self, path: str, body: object) -> tuple[int, object]:
+        raise NotImplementedError
+
+    @cached_property
+    def flags(self) -> list[str]:
+        files = [self.folder / name for name in FLAG_FILES]
+        known = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+        return [word for flag in FLAGS if f'"{flag.split()[0]}"' in known for word in flag.split()]
+
+    @cached_property
+    def is_configured(self) -> bool:
+        """Whether it makes models as configurations say, of any size, or guesses among those that it knows."""
+        return not any((self.folder / name).is_dir() for name in ("backend", "ldm_patched"))
+
+    @property
+    def model(self) -> str:
+        """The checkpoint's name to which "-inpaint", "-v" and "-refiner" can be added."""
+        return "tiny-sdxl" if self.is_configured else "small-sd15"
+
+    def component(self, elem_id: str) -> dict | None:
+        """What the page is told of one of its components."""
+        components = self.get("/config")["components"]
+        return next((c["props"] for c in components if c["props"].get("elem_id") == elem_id), None)
+
+    @cached_property
+    def fields(self) -> set[str]:
+        """What a request can have."""
+        schemas = self.get("/openapi.json")["components"]["schemas"]
+        return set(schemas["StableDiffusionProcessingTxt2Img"]["properties"])
+
+    @cached_property
+    def has_schedules(self) -> bool:
+        """Whether it has a list of schedules to choose from, or but a setting for all samplers."""
+        return "scheduler" in self.fields
+
+    @cached_property
+    def resolves_names(self) -> bool:
+        """Whether it takes its first sampler for one that it does not know, instead of saying so."""
+        return "get_sampler_and_scheduler(" in (self.folder / "modules" / "api" / "api.py").read_text(encoding="utf-8")
+
+    @cached_property
+    def schedules(self) -> set[str]:
+        """The labels in that list."""
+        if not self.has_schedules:
+            return set()
+        return {schedule["label"] for schedule in self.get("/sdapi/v1/schedulers")}
+
+    @cached_property
+    def can_paste(self) -> bool:
+        """Whether requests can bring an infotext. (Some fail over any, by a check of their own.)"""
+        job = {"infotext": "a\nSteps: 1, Sampler: Euler a, CFG scale: 1, Seed: 1, Size: 64x64"}
+        return "infotext" in self.fields and "parameterized generic" not in str(self.post("/sdapi/v1/txt2img", job))
+
+    @cached_property
+    def describes_scripts(self) -> bool:
+        """Whether it can say what arguments they have. (A1111 1.6 fails over any dropdown.)"""
+        source = (self.folder / "modules" / "scripts.py").read_text(encoding="utf-8")
+        return "isinstance(x, tuple)" in source
+
+    @cached_property
+    def has_sdxl_inpainting(self) -> bool:
+        """Whether it knows SDXL checkpoints for inpainting."""
+        return "sdxl_inpaint" in (self.folder / "modules" / "sd_models_xl.py").read_text(encoding="utf-8")
+
+    @cached_property
+    def has_v_prediction(self) -> bool:
+        """Whether a configuration can tell it of v-prediction; others look for that in SDXL checkpoints alone."""
+        return self.is_configured or (self.folder / "backend").is_dir()
+
+    def read_script(self, file_name: str) -> str:
+        [file] = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
+        return file.read_text(encoding="utf-8")
+
+    def script_arguments(self, file_name: str, **given: object) -> list[object]:
+        """A script's arguments in the order that this WebUI has them in; those that are not given are False."""
+        tree = ast.parse(self.read_script(file_name))
+        runs = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "run"]
+        names = [argument.arg for argument in runs[0].args.args]
+        return [given.get(name, False) for name in names[2:]]  # after self and p
+
+    @cached_property
+    def samplers(self) -> set[str]:
+        return {sampler["name"] for sampler in self.get("/sdapi/v1/samplers")}
