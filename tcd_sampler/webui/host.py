@@ -34,10 +34,8 @@ def add_option(key: str, info: Any) -> None:
 
 
 def remove_option(key: str) -> None:
-    """Takes a setting out. A value that the user chose is kept, for when the extension is there again."""
-    info = shared.opts.data_labels.pop(key, None)
-    if info is not None and shared.opts.data.get(key) == info.default:
-        del shared.opts.data[key]
+    """Takes a setting out. Its value stays in the user's settings, for when the extension is there again."""
+    shared.opts.data_labels.pop(key, None)
 
 
 # Schedules: a list to choose from, or a setting for all samplers, whose value "Automatic" is the model's own schedule.
