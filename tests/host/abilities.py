@@ -22,6 +22,9 @@ FLAGS = [
 ]
 """What a WebUI is started with, as far as it knows them."""
 
+LACKS = "this WebUI has no "
+"""How a test is skipped; the rest of the sentence is what the README's table lists."""
+
 FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
 
 
@@ -56,6 +59,10 @@ class Abilities:
         """What the page is told of one of its components."""
         components = self.get("/config")["components"]
         return next((c["props"] for c in components if c["props"].get("elem_id") == elem_id), None)
+
+    def choices(self, elem_id: str) -> list[str]:
+        """A dropdown's; Gradio 3.41 and later have pairs of value and label."""
+        return [choice[0] if isinstance(choice, list) else choice for choice in self.component(elem_id)["choices"]]
 
     @cached_property
     def fields(self) -> set[str]:

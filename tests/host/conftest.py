@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from .abilities import LACKS
 from .jobs import Jobs
 from .webui import WebUI
 
@@ -11,9 +12,8 @@ long = pytest.mark.long
 
 
 def needs(ability, name):
-    """Skips a test, for a reason that the README's table repeats."""
     if not ability:
-        pytest.skip(f"this WebUI has no {name}")
+        pytest.skip(LACKS + name)
 
 
 HERE = Path(__file__).parent

@@ -76,8 +76,7 @@ class Jobs:
 
     def axis_labels(self):
         """The X/Y/Z plot's axes, in the order that it counts them in."""
-        choices = self.webui.component("script_txt2img_xyz_plot_x_type")["choices"]
-        return [choice[0] if isinstance(choice, list) else choice for choice in choices]
+        return self.webui.choices("script_txt2img_xyz_plot_x_type")
 
     def plot(self, x_label, x_values, y_label="Nothing", y_values=""):
         """The fields of a job that is an X/Y/Z plot."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from .abilities import LACKS
 from .webui import find_python
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +35,6 @@ COLUMNS = {
 SETTINGS = {"sd_sampling": ["A1111", "ldm patched (Comfy)"]}
 """Settings that make another WebUI of one, by what it computes with: the tests are run with each value."""
 
-NEEDS = "this WebUI has no "
-
-
 BROKEN = "not run"
 
 
@@ -54,7 +52,7 @@ class Result:
         name = case.get("classname", "").rpartition(".")[2]
         skip = case.find("skipped")
         if skip is not None:
-            self.lacks[skip.get("message", "").removeprefix(NEEDS)] += 1
+            self.lacks[skip.get("message", "").removeprefix(LACKS)] += 1
         elif case.find("failure") is not None or case.find("error") is not None:
             self.failed[name] += 1
         else:

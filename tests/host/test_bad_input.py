@@ -76,7 +76,7 @@ def test_the_setting(jobs, value):
     assert sentence == f"The setting tcd_default_gamma must be a number from 0 to 1, not {value!r}."
 
 
-@pytest.mark.long
+@long
 def test_a_gamma_that_is_not_used_is_not_checked(jobs):
     assert "Euler a" in jobs.txt2img("high", sampler_name="Euler a").infotext
     assert "TCD gamma: 0.3" in jobs.txt2img(0.3, "high").infotext

@@ -122,7 +122,7 @@ def test_a_picture_is_not_another_gammas(jobs):
     assert max(replay(one, 0.8)[0]) > 100 * LIMIT
 
 
-@pytest.mark.long
+@long
 def test_recorded_noise_is_real(jobs):
     record = jobs.txt2img(0.3, record=True, steps=8).record
     assert numpy.abs(record["noise"].mean()) < 0.1

@@ -86,7 +86,7 @@ def test_img2img(jobs, strength, fix_steps, calls):
     assert len(result.record["x"]) == calls
 
 
-@pytest.mark.long
+@long
 def test_img2img_of_no_strength_at_all(jobs):
     overrides = {"img2img_fix_steps": True}
     assert_is_a_picture(jobs.img2img(denoising_strength=0, override_settings=overrides))
@@ -180,7 +180,7 @@ def test_prompt_syntax(jobs, prompt, cfg_scale):
     assert not numpy.array_equal(result.pixels, jobs.txt2img(cfg_scale=cfg_scale).pixels)
 
 
-@pytest.mark.long
+@long
 def test_batches(jobs):
     result = jobs.txt2img(batch_size=2, n_iter=2, override_settings={"return_grid": False})
     assert len(result.images) == 4
@@ -188,7 +188,7 @@ def test_batches(jobs):
     assert all("TCD gamma: 0.3" in text for text in result.info["infotexts"])
 
 
-@pytest.mark.long
+@long
 def test_sd_upscale(jobs, webui):
     arguments = webui.script_arguments("sd_upscale.py", overlap=64, upscaler_index="Lanczos", scale_factor=2)
     result = jobs.img2img(script_name="SD upscale", script_args=arguments, denoising_strength=0.5)
@@ -305,7 +305,7 @@ def test_progress_and_preview(jobs, webui):
     assert {progress["state"]["sampling_steps"] for progress in seen} >= {30}
 
 
-@pytest.mark.long
+@long
 def test_zero_terminal_snr(jobs, webui):
     needs(webui.component("setting_sd_noise_schedule"), "zero-terminal-SNR setting")
     needs(webui.has_v_prediction, "v-prediction in a checkpoint this small")

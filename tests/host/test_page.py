@@ -7,6 +7,7 @@ import time
 import pytest
 from playwright.sync_api import sync_playwright
 
+from .conftest import long
 from .jobs import DEFAULTS, Jobs
 
 SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
@@ -247,7 +248,7 @@ def test_the_settings_page_has_the_default(page):
     assert float(page.number("setting_tcd_default_gamma").input_value()) == 0.3
 
 
-@pytest.mark.long
+@long
 def test_a_default_sampler_of_tcd_shows_the_slider_at_once(browser, start_webui, tmp_path):
     """The host puts users' own defaults into its components after all of them are made: here, a whole number too."""
     defaults = {"sampler.py/txt2img/Sampling method": "TCD", "tcd.py/txt2img/TCD gamma": 1}

@@ -40,7 +40,7 @@ def test_reload_ui(webui, jobs, times):
         assert_one_of_each(webui, jobs)
 
 
-@pytest.mark.long
+@long
 def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
     this = tmp_path / "this"
     for name in ("scripts", "tcd_sampler"):
@@ -55,7 +55,7 @@ def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
         assert names(webui, "samplers").count("TCD") == 1
 
 
-@pytest.mark.long
+@long
 def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
     lists = ["samplers", "options"]
     lists += ["schedulers"] if webui.has_schedules else []

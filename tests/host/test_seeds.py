@@ -41,7 +41,7 @@ def test_an_image_of_a_batch_is_the_single_image(jobs, source, fields):
         assert numpy.abs(image - single.pixels[0]).max() <= SAME, k
 
 
-@pytest.mark.long
+@long
 def test_batch_count_goes_on_counting(jobs):
     two = jobs.txt2img(n_iter=2, override_settings={"return_grid": False})
     assert difference(jobs.txt2img(seed=8), type(two)(two.images[1:], {}, None)) <= SAME
@@ -73,7 +73,7 @@ def test_step_noise_is_what_euler_a_gets(jobs, fields):
     assert numpy.array_equal(draws(jobs, "TCD", **fields)[1 - STEPS :], theirs[1 - STEPS :])
 
 
-@pytest.mark.long
+@long
 def test_the_seed_delta_is_recorded_where_it_counts(jobs):
     overrides = {"eta_noise_seed_delta": 31337}
     plain = jobs.txt2img()

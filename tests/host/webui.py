@@ -99,9 +99,7 @@ class WebUI(Abilities):
         return self
 
     def set_up(self) -> None:
-        choices = self.component("setting_show_progress_type")["choices"]  # Gradio 3.41 and later: value, label
-        previews = {choice[0] if isinstance(choice, list) else choice for choice in choices}
-        [preview] = CHEAP_PREVIEWS & previews
+        [preview] = CHEAP_PREVIEWS & set(self.choices("setting_show_progress_type"))
         settings = {**SETTINGS, "show_progress_type": preview}
         # all of them: one that was never set, the host does not set back after a request's override
         status, answer = self.post("/sdapi/v1/options", {**self.get("/sdapi/v1/options"), **settings})
