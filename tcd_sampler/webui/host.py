@@ -3,12 +3,14 @@
 Nothing asks which WebUI it is, only what it has.
 """
 
+import hashlib
 import inspect
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
-from types import ModuleType, SimpleNamespace
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
 import gradio
@@ -98,6 +100,38 @@ def forget_resolved_names() -> None:
     """Hosts with a list of schedules cache which sampler and schedule a pair of names means."""
     if hasattr(sd_samplers, "get_sampler_and_scheduler"):
         sd_samplers.get_sampler_and_scheduler.cache_clear()
+
+
+# Guidance: A1111 evaluates prompts and negative prompts at any CFG scale. Its kin leave out the latter at 1 themselves.
+
+KNOWN_SOURCES = {
+    "6d3353de": "CFGDenoiser.forward, a step, of A1111 1.6 and 1.7",
+    "59f00e35": "of 1.8",
+    "a824eb8d": "of 1.9",
+    "cd578dd5": "of 1.10",
+    "337de74c": "CFGDenoiser.combine_denoised, the guidance, of all of them",
+}
+"""Of the code that denoiser.py relies on, the beginning of its hash. Other code gets the evaluation that it expects."""
+
+
+def is_known(function: Callable[..., Any]) -> bool:
+    """Whether a function is the host's own and known, and not an extension's in its place, or of a host to come."""
+    # the code's source, since a decorated function passes itself off as what it decorates
+    return is_known_code(getattr(function, "__code__", None))
+
+
+@cache
+def is_known_code(code: CodeType | None) -> bool:
+    try:
+        source = inspect.getsource(code)  # type: ignore[arg-type]
+    except (OSError, TypeError):  # none that Python could show
+        return False
+    return hashlib.sha256(source.encode()).hexdigest()[:8] in KNOWN_SOURCES
+
+
+def evaluates_uncond_at_cfg_1() -> bool:
+    """Whether the host evaluates negative prompts at CFG scale 1, in a way that we know."""
+    return is_known(sd_samplers_kdiffusion.CFGDenoiserKDiffusion.forward)
 
 
 # The X/Y/Z plot: a script of the host's, loaded from a file as every script is, or a package behind one.

@@ -17,4 +17,5 @@ SAME = "same"
 """The hires gamma that is the first pass's."""
 
 DEFAULT_GAMMA_OPTION = "tcd_default_gamma"
-"""The setting."""
+SINGLE_PASS_OPTION = "tcd_cfg1_single_pass"
+"""The settings."""

@@ -10,6 +10,7 @@ from modules.sd_samplers_kdiffusion import KDiffusionSampler
 from ..sampling import sample_tcd
 from ..schedule import find_table, get_sigmas_tcd
 from . import host
+from .denoiser import TCDDenoiser
 from .errors import bad_input
 from .host import get_option
 from .job import get_gamma
@@ -20,6 +21,8 @@ class TCDSampler(KDiffusionSampler):
 
     def __init__(self, sd_model: Any) -> None:
         super().__init__(sample_tcd, sd_model)
+        self.model_wrap_cfg = TCDDenoiser(self)
+        self.model_wrap = self.model_wrap_cfg.inner_model
         with bad_input():
             table = find_table(self.model_wrap)
         host.set_automatic_schedule(self.model_wrap, lambda n: get_sigmas_tcd(n, table, shared.device))

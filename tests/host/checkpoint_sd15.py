@@ -37,12 +37,15 @@ class Variant:
 
     prediction: str = "eps"
     channels: int = 4
+    """Of latents 4, and what else there is of the initial picture: 5 for inpainting, 4 for instructions to edit it."""
+
     seed: int = 0
 
 
 VARIANTS = {
     "small-sd15": Variant(),
     "small-sd15-inpaint": Variant(channels=9),
+    "small-sd15-edit": Variant(channels=8),
     "small-sd15-v": Variant(prediction="v"),
     "small-sd15-refiner": Variant(seed=1),
 }
@@ -259,16 +262,20 @@ def model_config(variant: Variant, text_folder: Path) -> dict:
         "use_spatial_transformer": True, "transformer_depth": 1, "context_dim": TEXT_WIDTH,
         "use_checkpoint": False, "legacy": False,
     }  # fmt: skip
-    is_inpainting = variant.channels == 9
-    diffusion = "ldm.models.diffusion.ddpm"
+    target = {
+        4: "ldm.models.diffusion.ddpm.LatentDiffusion",
+        8: "modules.models.diffusion.ddpm_edit.LatentDiffusion",
+        9: "ldm.models.diffusion.ddpm.LatentInpaintDiffusion",
+    }
     return {
-        "target": f"{diffusion}.LatentInpaintDiffusion" if is_inpainting else f"{diffusion}.LatentDiffusion",
+        "target": target[variant.channels],
         "params": {
             "linear_start": 0.00085, "linear_end": 0.012, "timesteps": 1000, "scale_factor": 0.18215,
-            "parameterization": variant.prediction, "first_stage_key": "jpg", "cond_stage_key": "txt",
-            "conditioning_key": "hybrid" if is_inpainting else "crossattn", "monitor": "val/loss_simple_ema",
+            "parameterization": variant.prediction, "first_stage_key": "jpg", "monitor": "val/loss_simple_ema",
+            "cond_stage_key": "edit" if variant.channels == 8 else "txt",
+            "conditioning_key": "crossattn" if variant.channels == 4 else "hybrid",
             "image_size": 64, "channels": 4, "cond_stage_trainable": False, "use_ema": False,
-            **({"finetune_keys": None} if is_inpainting else {}),
+            **({"finetune_keys": None} if variant.channels == 9 else {}),
             "unet_config": {"target": "ldm.modules.diffusionmodules.openaimodel.UNetModel", "params": unet_config},
             "first_stage_config": {
                 "target": "ldm.models.autoencoder.AutoencoderKL",

@@ -69,6 +69,8 @@ class WebUI(Abilities):
     def make_checkpoints(self, folder: Path) -> None:
         """Makes them where they are not there yet."""
         for name in checkpoint_sd15.VARIANTS:
+            if name == "small-sd15-edit" and not self.is_configured:
+                continue  # they do not know the kind
             if not (folder / f"{name}.safetensors").exists():
                 checkpoint_sd15.write(folder, name)
         if self.is_configured and not (folder / "tiny-sdxl.safetensors").exists():

@@ -3,6 +3,7 @@
 Arguments of the script "Probe": a file to record to, and the names of what else to do, separated by spaces.
 """
 
+import logging
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import numpy
 import torch
 from modules import processing, rng, script_callbacks, scripts, sd_samplers, sd_samplers_kdiffusion, shared
 
-current = SimpleNamespace(p=None, record=None, actions=())
+current = SimpleNamespace(p=None, record=None, actions=(), log=[])
 draw = getattr(rng.ImageRNG.next, "unrecorded", rng.ImageRNG.next)
 
 
@@ -25,9 +26,33 @@ recorded_draw.unrecorded = draw
 rng.ImageRNG.next = recorded_draw
 
 
+class Log(logging.Handler):
+    """What the extension says while a job runs."""
+
+    def emit(self, record):
+        current.log.append(record.getMessage())
+
+
+logger = logging.getLogger("tcd_sampler")
+logger.handlers = [Log()]
+logger.setLevel(logging.DEBUG)
+
+
 def note(key, tensor):
     if current.record is not None:
         current.record.setdefault(key, []).append(tensor.detach().cpu().numpy().copy())
+
+
+def watch_unet():
+    """Counts the rows that the UNet evaluates; called at every step, since a refiner brings a UNet of its own."""
+    model = getattr(shared.sd_model, "forge_objects", None)
+    unet = (model.unet.model if model else shared.sd_model.model).diffusion_model
+    if not hasattr(unet, "probed"):
+        unet.probed = unet.register_forward_pre_hook(count_rows, with_kwargs=True)
+
+
+def count_rows(_, args, kwargs):
+    note("rows", torch.tensor(len(args[0] if args else kwargs["x"])))
 
 
 def images_in(params):
@@ -37,6 +62,7 @@ def images_in(params):
 
 def before_denoiser(params):
     if current.record is not None:
+        watch_unet()
         note("x", images_in(params))
         note("sigma", params.sigma[:1])
     for action in {"interrupt", "skip"}.intersection(current.actions):
@@ -78,7 +104,7 @@ class Probe(scripts.Script):
         return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
 
     def before_process(self, p, file, actions):
-        current.p, current.record, current.actions = p, {} if file else None, actions.split()
+        current.p, current.record, current.actions, current.log = p, {} if file else None, actions.split(), []
         denoisers.inner_model = property(get_flow_model) if "flow" in current.actions else inner_model
         if "rename" in current.actions:
             ours = sd_samplers.all_samplers_map["TCD"]
@@ -93,7 +119,9 @@ class Probe(scripts.Script):
             note("final", ps.samples)
 
     def postprocess(self, p, processed, file, actions):
-        processed.extra_generation_params["comments"] = processed.comments  # which the API does not tell
+        # which the API does not tell
+        processed.extra_generation_params["comments"] = processed.comments
+        processed.extra_generation_params["log"] = "".join(current.log)
         if current.record is not None:
             numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
         current.record, current.actions = None, ()

@@ -1,0 +1,119 @@
+"""What other extensions do to a denoiser, for one job each: the argument of the script "Meddler" says which."""
+
+import inspect
+import textwrap
+
+import gradio as gr
+import torch
+from modules import script_callbacks, scripts, sd_samplers_cfg_denoiser
+
+host = sd_samplers_cfg_denoiser.CFGDenoiser
+
+
+def ask(denoiser, params):
+    denoiser.need_last_noise_uncond = True
+
+
+def strengthen(denoiser, params):
+    denoiser.cond_scale_miltiplier = 2.0
+
+
+def guide(denoiser, params):
+    """As the perturbed-attention extension does: on the denoiser itself, while a step is under way."""
+    denoiser.combine_denoised = lambda *args: 0.9 * host.combine_denoised(denoiser, *args)
+
+
+def evaluate(denoiser, params):
+    """Prompts and negative prompts, for itself."""
+    n = params.text_uncond.shape[0]
+    for rows, cond in ((slice(None, -n), params.text_cond), (slice(-n, None), params.text_uncond)):
+        condition = cond if isinstance(cond, dict) else {"c_crossattn": [cond]}
+        concat = {"c_concat": [params.image_cond[rows]]}
+        denoiser.inner_model(params.x[rows] / 2, params.sigma[rows], cond={**condition, **concat})
+
+
+def listen(p):
+    def listener(_):
+        pass
+
+    script_callbacks.on_cfg_denoised(listener)
+    return lambda: script_callbacks.remove_callbacks_for_function(listener)
+
+
+def call_in_each_step(meddle):
+    def start(p):
+        def callback(params):
+            meddle(p.sampler.model_wrap_cfg, params)
+
+        script_callbacks.on_cfg_denoiser(callback)
+        return lambda: script_callbacks.remove_callbacks_for_function(callback)
+
+    return start
+
+
+def replace_step(p):
+    """By that of a host to come: it does the same, but is not as it was."""
+    own = host.forward
+    source = textwrap.dedent(inspect.getsource(own)).replace("self.step += 1", "self.step = self.step + 1")
+    names = {}
+    exec(source, vars(sd_samplers_cfg_denoiser), names)
+    host.forward = names["forward"]
+    return lambda: setattr(host, "forward", own)
+
+
+def replace_guidance(p):
+    """As Neutral Prompt does: for all denoisers."""
+    own = host.combine_denoised
+    host.combine_denoised = lambda *args: 0.9 * own(*args)
+    return lambda: setattr(host, "combine_denoised", own)
+
+
+def replace_attention(p):
+    """As ControlNet does for StyleAlign: a block mixes its rows."""
+
+    def mix(block, *args, **kwargs):
+        x = type(block)._forward(block, *args, **kwargs)
+        return (x + x.mean(0, keepdim=True)) / 2
+
+    blocks = [module for module in p.sd_model.model.diffusion_model.modules() if hasattr(module, "attn1")]
+    for block in blocks:
+        block._forward = mix.__get__(block)
+    return lambda: [vars(block).pop("_forward") for block in blocks]
+
+
+def fail(p):
+    """Once, at the third evaluation."""
+    calls = iter((None, None))
+
+    def count(*_):
+        try:
+            next(calls)
+        except StopIteration:
+            hook.remove()
+            raise torch.cuda.OutOfMemoryError("the meddler's") from None
+
+    hook = p.sd_model.model.diffusion_model.register_forward_pre_hook(count)
+    return hook.remove
+
+
+MEDDLING = {
+    **{meddle.__name__: call_in_each_step(meddle) for meddle in (ask, strengthen, guide, evaluate)},
+    **{start.__name__: start for start in (listen, replace_step, replace_guidance, replace_attention, fail)},
+}
+
+
+class Meddler(scripts.Script):
+    def title(self):
+        return "Meddler"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [gr.Textbox(visible=False, value="")]
+
+    def process(self, p, what):
+        self.undo = MEDDLING[what](p) if what else lambda: None
+
+    def postprocess(self, p, processed, what):
+        self.undo()

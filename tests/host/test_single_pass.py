@@ -1,0 +1,232 @@
+"""At CFG 1: as many rows of the UNet as there are images, wherever that paints the same picture."""
+
+import numpy
+import pytest
+
+from .conftest import long, needs
+from .jobs import mask
+
+LIMIT = 1e-5
+OPTION = "tcd_cfg1_single_pass"
+LONG = ", ".join(["a red house by the sea"] * 20)
+"""More than one chunk of tokens."""
+
+HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def option(webui):
+    needs(webui.component(f"setting_{OPTION}"), "negative prompt evaluated at CFG 1")
+
+
+def run_both(jobs, kind="txt2img", overrides=None, **fields):
+    """A job as it is, and with the setting off."""
+    run = getattr(jobs, kind)
+    return [run(record=True, override_settings={**(overrides or {}), OPTION: on}, **fields) for on in (True, False)]
+
+
+def rows(result):
+    """Those that the UNet evaluated, per image and step."""
+    steps, images = result.record["x"].shape[:2]
+    return result.record["rows"].sum() / (steps * images)
+
+
+def log(result):
+    """What the extension says of it: a line for each pass."""
+    return result.info["extra_generation_params"]["log"]
+
+
+ALONE = "TCD evaluates the prompt alone."
+BOTH = "TCD evaluates prompt and negative prompt: {}."
+
+
+def assert_same(one, other):
+    for key in ("x", "denoised", "final"):
+        for ours, reference in zip(one.record.get(key, []), other.record.get(key, []), strict=True):
+            assert numpy.linalg.norm(ours - reference) <= LIMIT * numpy.linalg.norm(reference), key
+    assert one.info["infotexts"] == other.info["infotexts"]
+
+
+def assert_half_the_rows(one, other):
+    assert (rows(one), rows(other)) == (1, 2)
+    assert (log(one), log(other)) == (ALONE, BOTH.format(f"the setting {OPTION} is off"))
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="txt2img"),
+        pytest.param({"batch_size": 3}, id="batch"),
+        pytest.param({"prompt": "a [house:ship:0.5] by the sea", "steps": 6}, id="prompt editing"),
+        pytest.param({"kind": "img2img"}, id="img2img"),
+        pytest.param({"kind": "img2img", "mask": mask(), "batch_size": 2}, id="inpainting"),
+        pytest.param({"overrides": {"token_merging_ratio": 0.5}}, id="token merging", marks=long),
+    ],
+)
+def test_jobs(jobs, fields):
+    assert_half_the_rows(*run_both(jobs, **fields))
+
+
+def test_both_passes_of_hires_fix(jobs):
+    one, other = run_both(jobs, **HIRES)
+    assert (rows(one), rows(other)) == (1, 2)
+    assert (log(one), log(other)) == (2 * ALONE, 2 * BOTH.format(f"the setting {OPTION} is off"))
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("family", ["tiny-sdxl", pytest.param("small-sd15", marks=long)])
+@pytest.mark.parametrize(
+    "prompts",
+    [{"negative_prompt": LONG}, pytest.param({"prompt": LONG}, marks=long)],
+    ids=["long negative prompt", "long prompt"],
+)
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"batch_cond_uncond": False},
+        {"pad_cond_uncond": True},
+        pytest.param({"pad_cond_uncond": True, "batch_cond_uncond": False}, marks=long),
+        {"pad_cond_uncond_v0": True},
+        {"s_min_uncond": 15.0},
+        pytest.param({"s_min_uncond": 15.0, "s_min_uncond_all": True}, marks=long),
+        {"skip_early_cond": 0.5},
+        pytest.param({"skip_early_cond": 1.0, "batch_cond_uncond": False}, marks=long),
+    ],
+    ids=lambda overrides: ", ".join(overrides),
+)
+def test_settings(jobs, webui, overrides, prompts, family):
+    """Those that the host has for which rows it evaluates, and how; some leave out some of them themselves."""
+    for key in overrides:
+        needs(webui.component(f"setting_{key}"), f"setting {key}")
+    overrides = {**overrides, "sd_model_checkpoint": f"{family}.safetensors"}
+    one, other = run_both(jobs, overrides=overrides, batch_size=2, **prompts)
+    assert (log(one), rows(one)) == (ALONE, 1)
+    assert rows(other) > 1 or overrides.get("skip_early_cond") == 1 or overrides.get("s_min_uncond_all")
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("content", ["Prompt", "Negative prompt", "Combined"])
+def test_live_previews(jobs, content):
+    assert_half_the_rows(*run_both(jobs, overrides={"live_preview_content": content}))
+
+
+def test_a_refiner(jobs, webui):
+    refiner = {"refiner_checkpoint": f"{webui.model}-refiner.safetensors", "refiner_switch_at": 0.5}
+    assert_half_the_rows(*run_both(jobs, steps=6, **refiner))
+
+
+@pytest.mark.parametrize(
+    ("family", "overrides"),
+    [
+        ("small-sd15", {"s_min_uncond": 15.0}),
+        ("tiny-sdxl", {}),
+        pytest.param("small-sd15", {"batch_cond_uncond": False}, marks=long),
+        pytest.param("tiny-sdxl", {"s_min_uncond": 15.0, "batch_cond_uncond": False}, marks=long),
+    ],
+)
+def test_inpainting_checkpoints(jobs, webui, family, overrides):
+    """The host's own leaving out, which NGMS asks for, fails with them."""
+    needs(family == "small-sd15" or webui.has_sdxl_inpainting, "SDXL inpainting")
+    overrides = {**overrides, "sd_model_checkpoint": f"{family}-inpaint.safetensors"}
+    fields = {"mask": mask(), "batch_size": 2}
+    one = jobs.img2img(record=True, override_settings=overrides, **fields)
+    assert (log(one), rows(one)) == (ALONE, 1)
+    full = {**overrides, OPTION: False, "s_min_uncond": 0.0}
+    other = jobs.img2img(record=True, override_settings=full, **fields)
+    assert rows(other) == 2
+    one.info["infotexts"] = other.info["infotexts"]  # NGMS is in one of them
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("fields", "use"),
+    [
+        pytest.param({"cfg_scale": 2}, "the CFG scale is 2", id="CFG 2"),
+        pytest.param({"prompt": "a house AND a ship"}, "a prompt is composed or weighted", id="composed"),
+        pytest.param({"prompt": "a house :0.5"}, "a prompt is composed or weighted", id="weighted"),
+    ],
+)
+def test_jobs_that_use_the_negative_prompt(jobs, fields, use):
+    one, other = run_both(jobs, **fields)
+    assert log(one) == BOTH.format(use)
+    assert rows(one) == rows(other) >= 2
+    assert_same(one, other)
+    negative = jobs.txt2img(record=True, **{**fields, "negative_prompt": "a ship"})
+    assert not numpy.allclose(negative.record["x"], one.record["x"])
+
+
+def test_a_checkpoint_that_edits(jobs):
+    overrides = {"sd_model_checkpoint": "small-sd15-edit.safetensors"}
+    one, other = run_both(jobs, "img2img", overrides=overrides, image_cfg_scale=1.5)
+    assert log(one) == BOTH.format("the checkpoint has a guidance of its own")
+    assert rows(one) == rows(other) == 3
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("meddling", "use"),
+    [
+        ("ask", "an extension asks for it"),
+        ("listen", "listens to it"),
+        ("strengthen", "the CFG scale is 2"),
+        ("guide", "an extension has a guidance of its own"),
+        ("replace_guidance", "an extension has a guidance of its own"),
+        ("replace_attention", "an extension has an attention of its own"),
+    ],
+)
+def test_extensions_that_use_the_negative_prompt(jobs, meddling, use):
+    fields = {"scripts": {"Meddler": {"args": [meddling]}}}
+    one, other = run_both(jobs, **fields)
+    assert log(one).startswith("TCD evaluates prompt and negative prompt: ")
+    assert log(one).endswith(f"{use}.")
+    assert rows(one) == rows(other) == 2
+    assert_same(one, other)
+    assert_half_the_rows(*run_both(jobs))  # and nothing is left of it
+
+
+def test_a_denoiser_that_is_none_we_know(jobs):
+    one, other = run_both(jobs, scripts={"Meddler": {"args": ["replace_step"]}})
+    assert log(one) == log(other) == "TCD leaves it to this WebUI what is evaluated: its way is none that is known."
+    assert rows(one) == rows(other) == 2
+    assert_same(one, other)
+
+
+def test_an_extension_that_evaluates_for_itself(jobs):
+    one, other = run_both(jobs, scripts={"Meddler": {"args": ["evaluate"]}})
+    assert (rows(one), rows(other)) == (1 + 2, 2 + 2)
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize("trouble", ["interrupt", "skip", "fail"])
+def test_nothing_is_left_behind(jobs, webui, trouble):
+    before = webui.get("/sdapi/v1/options")
+    plain = jobs.txt2img(record=True)
+    if trouble == "fail":
+        status, answer = jobs.post("txt2img", scripts={"Meddler": {"args": ["fail"]}})
+        assert status == 500, answer
+    else:
+        jobs.txt2img(steps=6, actions=trouble)
+    assert webui.get("/sdapi/v1/options") == before
+    again = jobs.txt2img(record=True)
+    assert (rows(again), numpy.array_equal(again.record["x"], plain.record["x"])) == (1, True)
+    assert again.infotext == plain.infotext
+
+
+def test_settings_that_are_saved_meanwhile(jobs, webui):
+    """By another request, while the job runs: no setting is other than the user's at any time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    saved = (webui.data / "config.json").read_text()
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(jobs.txt2img, steps=40, record=True)
+        while not job.done():
+            status, _ = webui.post("/sdapi/v1/options", {"samples_save": False})
+            assert status == 200
+            assert (webui.data / "config.json").read_text() == saved
+        assert rows(job.result()) == 1
+
+
+def test_other_samplers_are_as_they_were(jobs):
+    assert rows(jobs.txt2img(sampler_name="Euler a", record=True)) == 2
