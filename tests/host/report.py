@@ -24,6 +24,7 @@ FOLDER = Path.home() / ".cache" / "sd-webui-tcd" / "webuis"
 PACKAGES = ["torch", "gradio", "pydantic"]
 COLUMNS = {
     "test_exact": "latents",
+    "test_single_pass": "CFG 1",
     "test_seeds": "seeds",
     "test_life": "jobs",
     "test_bad_input": "bad input",

@@ -14,15 +14,20 @@ LONG = ", ".join(["a red house by the sea"] * 20)
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def option(webui):
     needs(webui.component(f"setting_{OPTION}"), "negative prompt evaluated at CFG 1")
 
 
-def run_both(jobs, kind="txt2img", overrides=None, **fields):
-    """A job as it is, and with the setting off."""
-    run = getattr(jobs, kind)
-    return [run(record=True, override_settings={**(overrides or {}), OPTION: on}, **fields) for on in (True, False)]
+@pytest.fixture
+def run_both(jobs, option):
+    """Runs a job as it is, and with the setting off."""
+
+    def run(kind="txt2img", overrides=None, **fields):
+        run = getattr(jobs, kind)
+        return [run(record=True, override_settings={**(overrides or {}), OPTION: on}, **fields) for on in (True, False)]
+
+    return run
 
 
 def rows(result):
@@ -53,6 +58,11 @@ def assert_half_the_rows(one, other):
     assert_same(one, other)
 
 
+def test_a_row_for_an_image(jobs):
+    """In every WebUI, be it that it sees to that itself."""
+    assert rows(jobs.txt2img(record=True, batch_size=2)) == 1
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -64,12 +74,12 @@ def assert_half_the_rows(one, other):
         pytest.param({"overrides": {"token_merging_ratio": 0.5}}, id="token merging", marks=long),
     ],
 )
-def test_jobs(jobs, fields):
-    assert_half_the_rows(*run_both(jobs, **fields))
+def test_jobs(run_both, fields):
+    assert_half_the_rows(*run_both(**fields))
 
 
-def test_both_passes_of_hires_fix(jobs):
-    one, other = run_both(jobs, **HIRES)
+def test_both_passes_of_hires_fix(run_both):
+    one, other = run_both(**HIRES)
     assert (rows(one), rows(other)) == (1, 2)
     assert (log(one), log(other)) == (2 * ALONE, 2 * BOTH.format(f"the setting {OPTION} is off"))
     assert_same(one, other)
@@ -96,25 +106,25 @@ def test_both_passes_of_hires_fix(jobs):
     ],
     ids=lambda overrides: ", ".join(overrides),
 )
-def test_settings(jobs, webui, overrides, prompts, family):
+def test_settings(run_both, webui, overrides, prompts, family):
     """Those that the host has for which rows it evaluates, and how; some leave out some of them themselves."""
     for key in overrides:
         needs(webui.component(f"setting_{key}"), f"setting {key}")
     overrides = {**overrides, "sd_model_checkpoint": f"{family}.safetensors"}
-    one, other = run_both(jobs, overrides=overrides, batch_size=2, **prompts)
+    one, other = run_both(overrides=overrides, batch_size=2, **prompts)
     assert (log(one), rows(one)) == (ALONE, 1)
     assert rows(other) > 1 or overrides.get("skip_early_cond") == 1 or overrides.get("s_min_uncond_all")
     assert_same(one, other)
 
 
 @pytest.mark.parametrize("content", ["Prompt", "Negative prompt", "Combined"])
-def test_live_previews(jobs, content):
-    assert_half_the_rows(*run_both(jobs, overrides={"live_preview_content": content}))
+def test_live_previews(run_both, content):
+    assert_half_the_rows(*run_both(overrides={"live_preview_content": content}))
 
 
-def test_a_refiner(jobs, webui):
+def test_a_refiner(run_both, webui):
     refiner = {"refiner_checkpoint": f"{webui.model}-refiner.safetensors", "refiner_switch_at": 0.5}
-    assert_half_the_rows(*run_both(jobs, steps=6, **refiner))
+    assert_half_the_rows(*run_both(steps=6, **refiner))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,7 @@ def test_a_refiner(jobs, webui):
         pytest.param("tiny-sdxl", {"s_min_uncond": 15.0, "batch_cond_uncond": False}, marks=long),
     ],
 )
-def test_inpainting_checkpoints(jobs, webui, family, overrides):
+def test_inpainting_checkpoints(jobs, webui, option, family, overrides):
     """The host's own leaving out, which NGMS asks for, fails with them."""
     needs(family == "small-sd15" or webui.has_sdxl_inpainting, "SDXL inpainting")
     overrides = {**overrides, "sd_model_checkpoint": f"{family}-inpaint.safetensors"}
@@ -148,8 +158,8 @@ def test_inpainting_checkpoints(jobs, webui, family, overrides):
         pytest.param({"prompt": "a house :0.5"}, "a prompt is composed or weighted", id="weighted"),
     ],
 )
-def test_jobs_that_use_the_negative_prompt(jobs, fields, use):
-    one, other = run_both(jobs, **fields)
+def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
+    one, other = run_both(**fields)
     assert log(one) == BOTH.format(use)
     assert rows(one) == rows(other) >= 2
     assert_same(one, other)
@@ -157,9 +167,9 @@ def test_jobs_that_use_the_negative_prompt(jobs, fields, use):
     assert not numpy.allclose(negative.record["x"], one.record["x"])
 
 
-def test_a_checkpoint_that_edits(jobs):
+def test_a_checkpoint_that_edits(run_both):
     overrides = {"sd_model_checkpoint": "small-sd15-edit.safetensors"}
-    one, other = run_both(jobs, "img2img", overrides=overrides, image_cfg_scale=1.5)
+    one, other = run_both("img2img", overrides=overrides, image_cfg_scale=1.5)
     assert log(one) == BOTH.format("the checkpoint has a guidance of its own")
     assert rows(one) == rows(other) == 3
     assert_same(one, other)
@@ -176,31 +186,31 @@ def test_a_checkpoint_that_edits(jobs):
         ("replace_attention", "an extension has an attention of its own"),
     ],
 )
-def test_extensions_that_use_the_negative_prompt(jobs, meddling, use):
+def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
     fields = {"scripts": {"Meddler": {"args": [meddling]}}}
-    one, other = run_both(jobs, **fields)
+    one, other = run_both(**fields)
     assert log(one).startswith("TCD evaluates prompt and negative prompt: ")
     assert log(one).endswith(f"{use}.")
     assert rows(one) == rows(other) == 2
     assert_same(one, other)
-    assert_half_the_rows(*run_both(jobs))  # and nothing is left of it
+    assert_half_the_rows(*run_both())  # and nothing is left of it
 
 
-def test_a_denoiser_that_is_none_we_know(jobs):
-    one, other = run_both(jobs, scripts={"Meddler": {"args": ["replace_step"]}})
+def test_a_denoiser_that_is_none_we_know(run_both):
+    one, other = run_both(scripts={"Meddler": {"args": ["replace_step"]}})
     assert log(one) == log(other) == "TCD leaves it to this WebUI what is evaluated: its way is none that is known."
     assert rows(one) == rows(other) == 2
     assert_same(one, other)
 
 
-def test_an_extension_that_evaluates_for_itself(jobs):
-    one, other = run_both(jobs, scripts={"Meddler": {"args": ["evaluate"]}})
+def test_an_extension_that_evaluates_for_itself(run_both):
+    one, other = run_both(scripts={"Meddler": {"args": ["evaluate"]}})
     assert (rows(one), rows(other)) == (1 + 2, 2 + 2)
     assert_same(one, other)
 
 
 @pytest.mark.parametrize("trouble", ["interrupt", "skip", "fail"])
-def test_nothing_is_left_behind(jobs, webui, trouble):
+def test_nothing_is_left_behind(jobs, webui, option, trouble):
     before = webui.get("/sdapi/v1/options")
     plain = jobs.txt2img(record=True)
     if trouble == "fail":
@@ -214,7 +224,7 @@ def test_nothing_is_left_behind(jobs, webui, trouble):
     assert again.infotext == plain.infotext
 
 
-def test_settings_that_are_saved_meanwhile(jobs, webui):
+def test_settings_that_are_saved_meanwhile(jobs, webui, option):
     """By another request, while the job runs: no setting is other than the user's at any time."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -228,5 +238,5 @@ def test_settings_that_are_saved_meanwhile(jobs, webui):
         assert rows(job.result()) == 1
 
 
-def test_other_samplers_are_as_they_were(jobs):
+def test_other_samplers_are_as_they_were(jobs, option):
     assert rows(jobs.txt2img(sampler_name="Euler a", record=True)) == 2
