@@ -60,6 +60,11 @@ class Abilities:
         components = self.get("/config")["components"]
         return next((c["props"] for c in components if c["props"].get("elem_id") == elem_id), None)
 
+    def component_id(self, elem_id: str) -> int:
+        """What its events name it by."""
+        components = self.get("/config")["components"]
+        return next(c["id"] for c in components if c["props"].get("elem_id") == elem_id)
+
     def choices(self, elem_id: str) -> list[str]:
         """A dropdown's; Gradio 3.41 and later have pairs of value and label."""
         return [choice[0] if isinstance(choice, list) else choice for choice in self.component(elem_id)["choices"]]

@@ -16,6 +16,8 @@ def needs(ability, name):
         pytest.skip(LACKS + name)
 
 
+OPTION = "tcd_cfg1_single_pass"
+
 HERE = Path(__file__).parent
 THIS = {"sd-webui-tcd": HERE.parents[1]}
 
@@ -61,3 +63,19 @@ def nothing_breaks(request):
     yield
     for complaint in ("Error running", "Error calling", "Error executing", "Error creating"):
         assert complaint not in webui.log()[before:]
+
+
+@pytest.fixture
+def option(webui):
+    needs(webui.component(f"setting_{OPTION}"), "negative prompt evaluated at CFG 1")
+
+
+@pytest.fixture
+def run_both(jobs, option):
+    """Runs a job as it is, and with the setting off."""
+
+    def run(kind="txt2img", overrides=None, **fields):
+        run = getattr(jobs, kind)
+        return [run(record=True, override_settings={**(overrides or {}), OPTION: on}, **fields) for on in (True, False)]
+
+    return run

@@ -41,6 +41,12 @@ class Result:
         return self.info["infotexts"][0]
 
     @property
+    def rows(self):
+        """Those that the UNet evaluated, per image and step."""
+        steps, images = self.record["x"].shape[:2]
+        return self.record["rows"].sum() / (steps * images)
+
+    @property
     def pixels(self):
         return numpy.stack([numpy.asarray(image.convert("RGB"), dtype=float) for image in self.images])
 

@@ -25,6 +25,7 @@ PACKAGES = ["torch", "gradio", "pydantic"]
 COLUMNS = {
     "test_exact": "latents",
     "test_single_pass": "CFG 1",
+    "test_controlnet": "ControlNet",
     "test_seeds": "seeds",
     "test_life": "jobs",
     "test_bad_input": "bad input",

@@ -3,37 +3,14 @@
 import numpy
 import pytest
 
-from .conftest import long, needs
+from .conftest import OPTION, long, needs
 from .jobs import mask
 
 LIMIT = 1e-5
-OPTION = "tcd_cfg1_single_pass"
 LONG = ", ".join(["a red house by the sea"] * 20)
 """More than one chunk of tokens."""
 
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
-
-
-@pytest.fixture
-def option(webui):
-    needs(webui.component(f"setting_{OPTION}"), "negative prompt evaluated at CFG 1")
-
-
-@pytest.fixture
-def run_both(jobs, option):
-    """Runs a job as it is, and with the setting off."""
-
-    def run(kind="txt2img", overrides=None, **fields):
-        run = getattr(jobs, kind)
-        return [run(record=True, override_settings={**(overrides or {}), OPTION: on}, **fields) for on in (True, False)]
-
-    return run
-
-
-def rows(result):
-    """Those that the UNet evaluated, per image and step."""
-    steps, images = result.record["x"].shape[:2]
-    return result.record["rows"].sum() / (steps * images)
 
 
 def log(result):
@@ -53,14 +30,14 @@ def assert_same(one, other):
 
 
 def assert_half_the_rows(one, other):
-    assert (rows(one), rows(other)) == (1, 2)
+    assert (one.rows, other.rows) == (1, 2)
     assert (log(one), log(other)) == (ALONE, BOTH.format(f"the setting {OPTION} is off"))
     assert_same(one, other)
 
 
 def test_a_row_for_an_image(jobs):
     """In every WebUI, be it that it sees to that itself."""
-    assert rows(jobs.txt2img(record=True, batch_size=2)) == 1
+    assert jobs.txt2img(record=True, batch_size=2).rows == 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +57,7 @@ def test_jobs(run_both, fields):
 
 def test_both_passes_of_hires_fix(run_both):
     one, other = run_both(**HIRES)
-    assert (rows(one), rows(other)) == (1, 2)
+    assert (one.rows, other.rows) == (1, 2)
     assert (log(one), log(other)) == (2 * ALONE, 2 * BOTH.format(f"the setting {OPTION} is off"))
     assert_same(one, other)
 
@@ -112,8 +89,8 @@ def test_settings(run_both, webui, overrides, prompts, family):
         needs(webui.component(f"setting_{key}"), f"setting {key}")
     overrides = {**overrides, "sd_model_checkpoint": f"{family}.safetensors"}
     one, other = run_both(overrides=overrides, batch_size=2, **prompts)
-    assert (log(one), rows(one)) == (ALONE, 1)
-    assert rows(other) > 1 or overrides.get("skip_early_cond") == 1 or overrides.get("s_min_uncond_all")
+    assert (log(one), one.rows) == (ALONE, 1)
+    assert other.rows > 1 or overrides.get("skip_early_cond") == 1 or overrides.get("s_min_uncond_all")
     assert_same(one, other)
 
 
@@ -142,10 +119,10 @@ def test_inpainting_checkpoints(jobs, webui, option, family, overrides):
     overrides = {**overrides, "sd_model_checkpoint": f"{family}-inpaint.safetensors"}
     fields = {"mask": mask(), "batch_size": 2}
     one = jobs.img2img(record=True, override_settings=overrides, **fields)
-    assert (log(one), rows(one)) == (ALONE, 1)
+    assert (log(one), one.rows) == (ALONE, 1)
     full = {**overrides, OPTION: False, "s_min_uncond": 0.0}
     other = jobs.img2img(record=True, override_settings=full, **fields)
-    assert rows(other) == 2
+    assert other.rows == 2
     one.info["infotexts"] = other.info["infotexts"]  # NGMS is in one of them
     assert_same(one, other)
 
@@ -161,7 +138,7 @@ def test_inpainting_checkpoints(jobs, webui, option, family, overrides):
 def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
     one, other = run_both(**fields)
     assert log(one) == BOTH.format(use)
-    assert rows(one) == rows(other) >= 2
+    assert one.rows == other.rows >= 2
     assert_same(one, other)
     negative = jobs.txt2img(record=True, **{**fields, "negative_prompt": "a ship"})
     assert not numpy.allclose(negative.record["x"], one.record["x"])
@@ -171,7 +148,7 @@ def test_a_checkpoint_that_edits(run_both):
     overrides = {"sd_model_checkpoint": "small-sd15-edit.safetensors"}
     one, other = run_both("img2img", overrides=overrides, image_cfg_scale=1.5)
     assert log(one) == BOTH.format("the checkpoint has a guidance of its own")
-    assert rows(one) == rows(other) == 3
+    assert one.rows == other.rows == 3
     assert_same(one, other)
 
 
@@ -191,7 +168,7 @@ def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
     one, other = run_both(**fields)
     assert log(one).startswith("TCD evaluates prompt and negative prompt: ")
     assert log(one).endswith(f"{use}.")
-    assert rows(one) == rows(other) == 2
+    assert one.rows == other.rows == 2
     assert_same(one, other)
     assert_half_the_rows(*run_both())  # and nothing is left of it
 
@@ -199,13 +176,13 @@ def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
 def test_a_denoiser_that_is_none_we_know(run_both):
     one, other = run_both(scripts={"Meddler": {"args": ["replace_step"]}})
     assert log(one) == log(other) == "TCD leaves it to this WebUI what is evaluated: its way is none that is known."
-    assert rows(one) == rows(other) == 2
+    assert one.rows == other.rows == 2
     assert_same(one, other)
 
 
 def test_an_extension_that_evaluates_for_itself(run_both):
     one, other = run_both(scripts={"Meddler": {"args": ["evaluate"]}})
-    assert (rows(one), rows(other)) == (1 + 2, 2 + 2)
+    assert (one.rows, other.rows) == (1 + 2, 2 + 2)
     assert_same(one, other)
 
 
@@ -220,7 +197,7 @@ def test_nothing_is_left_behind(jobs, webui, option, trouble):
         jobs.txt2img(steps=6, actions=trouble)
     assert webui.get("/sdapi/v1/options") == before
     again = jobs.txt2img(record=True)
-    assert (rows(again), numpy.array_equal(again.record["x"], plain.record["x"])) == (1, True)
+    assert (again.rows, numpy.array_equal(again.record["x"], plain.record["x"])) == (1, True)
     assert again.infotext == plain.infotext
 
 
@@ -235,8 +212,8 @@ def test_settings_that_are_saved_meanwhile(jobs, webui, option):
             status, _ = webui.post("/sdapi/v1/options", {"samples_save": False})
             assert status == 200
             assert (webui.data / "config.json").read_text() == saved
-        assert rows(job.result()) == 1
+        assert job.result().rows == 1
 
 
 def test_other_samplers_are_as_they_were(jobs, option):
-    assert rows(jobs.txt2img(sampler_name="Euler a", record=True)) == 2
+    assert jobs.txt2img(sampler_name="Euler a", record=True).rows == 2

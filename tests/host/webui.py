@@ -148,7 +148,7 @@ class WebUI(Abilities):
         """Presses the settings page's button."""
         starts = self.log().count("Startup time")
         config = self.get("/config")
-        button = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "settings_restart_gradio")
+        button = self.component_id("settings_restart_gradio")
         press = next(i for i, d in enumerate(config["dependencies"]) if is_target(button, d))
         self.post("/run/predict", {"fn_index": press, "data": [], "session_hash": "test"})
         self.wait_for_start(starts + 1)
