@@ -1,14 +1,16 @@
-"""Half the work at CFG 1, where A1111 evaluates the negative prompt too, though nothing comes of it.
+"""Half the work at CFG 1, where A1111 evaluates the negative prompt too, although it cannot change the picture.
 
-The host can leave it out itself (its settings NGMS and "skip early CFG"), but at odd steps only before 1.10, with a
-line in the infotext, and not with inpainting checkpoints, whose condition it forgets to shorten (its issue 10802). What
-a sampler may choose in the host's design, as LCM's does, is the model that the denoiser asks, `inner_model`. So ours
-asks one that evaluates the prompts alone, and gives the negative prompts' rows the same answer: of c + (c - c) * 1 the
-host then makes c, whatever its settings are, and nothing is written anywhere.
+The host can leave it out itself (its settings NGMS and "skip early CFG"), but before 1.10 at every other step only,
+with a line in the infotext, and not with inpainting checkpoints, whose condition it forgets to shorten (its issue
+10802). What a sampler may choose in the host's design, as LCM's does, is the model that the denoiser asks,
+`inner_model`. So ours asks one that evaluates the prompts alone, and gives their answer c for the negative prompts, u,
+too. The host then makes c of it, as it would of any u: u + (c - u) * 1. Its settings have no part in that, and nothing
+is written anywhere.
 """
 
 import logging
 import sys
+from types import CodeType
 from typing import Any
 
 import torch
@@ -25,7 +27,7 @@ logger = logging.getLogger(__name__)
 class PromptsAlone:
     """The model in one step, asked for n prompts and n negative prompts: all at once, or for one kind after the other.
 
-    In each, the prompts come first. Whatever else is asked of the model, it answers itself.
+    The prompts come first. Whatever else is asked of the model, it answers itself.
     """
 
     def __init__(self, model: Any, n: int) -> None:
@@ -35,7 +37,7 @@ class PromptsAlone:
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor, cond: dict[str, Any]) -> torch.Tensor:
         rows = len(x)
-        if rows not in (self.n, 2 * self.n):  # another extension has added some
+        if rows not in (self.n, 2 * self.n):  # some that an extension added
             return self.model(x, sigma, cond=cond)  # type: ignore[no-any-return]
         if self.answer is None:
             self.answer = self.model(x[: self.n], sigma[: self.n], cond=take_rows(cond, self.n))
@@ -51,7 +53,7 @@ def take_rows(cond: Any, n: int) -> Any:
         return {key: take_rows(value, n) for key, value in cond.items()}
     if isinstance(cond, list):
         return [take_rows(value, n) for value in cond]
-    return cond[:n]
+    return cond[:n] if isinstance(cond, torch.Tensor) else cond
 
 
 class TCDDenoiser(CFGDenoiserKDiffusion):
@@ -59,35 +61,42 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
 
     def __init__(self, sampler: Any) -> None:
         super().__init__(sampler)
+        self.single_pass = get_option(SINGLE_PASS_OPTION, True)
+        self.step_code: CodeType | None = None
+        """The host's step that is under way, if it is one we know."""
+
+        self.prompts_alone: PromptsAlone | None = None
+        self.use_of_uncond = ""
+        """Why the negative prompts are evaluated. A reason holds to the end of the pass: ControlNet keeps tensors of as
+        many rows as the first step had."""
+
         self.evaluation = ""
         """What the last step evaluated, in a sentence, which is also in the log."""
 
-        self.use_of_uncond = ""
-        """What the negative prompts are evaluated for. Once there is something, it holds to the end of the pass:
-        ControlNet keeps tensors of as many rows as the first step had."""
-
-        self.prompts_alone: PromptsAlone | None = None
-
-    def forward(self, x: Any, sigma: Any, uncond: Any, cond: Any, cond_scale: float, **others: Any) -> Any:
+    def forward(self, x: Any, sigma: Any, uncond: Any, cond: Any, cond_scale: float, *args: Any, **kwargs: Any) -> Any:
+        step = super().forward
+        self.step_code = step.__code__ if host.is_known(step) else None
         self.cond, self.cond_scale = cond, cond_scale
-        self.prompts_alone = None
-        denoised = super().forward(x, sigma, uncond=uncond, cond=cond, cond_scale=cond_scale, **others)
-        self.log_evaluation()
+        try:
+            denoised = step(x, sigma, uncond, cond, cond_scale, *args, **kwargs)
+            self.log_evaluation()
+        finally:
+            self.step_code = self.cond = self.prompts_alone = None
         return denoised
 
     @property
     def inner_model(self) -> Any:
-        """The model; for the host's step, which asks when refiner and callbacks have had their say, perhaps less of it.
+        """The model. The host's own step, which asks after the refiner and all callbacks, may get one that does less.
 
-        A callback of another extension that asks, may want any rows, and so gets the model.
+        An extension's callback, which may want any rows, gets the model itself; who asks, only the frame can tell.
         """
         model = super().inner_model
-        if not host.is_known_code(sys._getframe(1).f_code):
-            return model
-        self.use_of_uncond = self.use_of_uncond or find_use_of_uncond(self)
-        if self.use_of_uncond:
+        if sys._getframe(1).f_code is not self.step_code:
             return model
         if self.prompts_alone is None:
+            self.use_of_uncond = self.use_of_uncond or find_use_in_job(self) or find_use_by_extensions(self)
+            if self.use_of_uncond:
+                return model
             self.prompts_alone = PromptsAlone(model, len(self.cond.batch))
         return self.prompts_alone
 
@@ -97,39 +106,58 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         elif self.use_of_uncond:
             evaluation = f"TCD evaluates prompt and negative prompt: {self.use_of_uncond}."
         else:
-            evaluation = "TCD leaves it to this WebUI what is evaluated: its way is none that is known."
+            code = host.get_hash(super().forward.__code__)
+            evaluation = f"TCD leaves what is evaluated to this WebUI, whose denoiser ({code}) it does not know."
         if evaluation != self.evaluation:
             logger.debug(evaluation)
         self.evaluation = evaluation
 
 
-def find_use_of_uncond(denoiser: TCDDenoiser) -> str:
-    """What the evaluation of the negative prompts is for; empty where it is for nothing."""
+def find_use_in_job(denoiser: TCDDenoiser) -> str:
+    """Why the job needs its negative prompts evaluated; empty where it does not."""
+    if not denoiser.single_pass:
+        return f"the setting {SINGLE_PASS_OPTION} is off"
     scale = denoiser.cond_scale * getattr(denoiser, "cond_scale_miltiplier", 1)  # the host's spelling, since 1.10
+    if scale != 1:
+        return f"the CFG scale is {scale:g}"
+    if not all(len(prompts) == 1 and prompts[0].weight == 1 for prompts in denoiser.cond.batch):
+        return "a prompt is composed with AND, or weighted"
+    if shared.sd_model.cond_stage_key == "edit":
+        return "the checkpoint edits pictures, and has a guidance of its own"
+    return ""
+
+
+def find_use_by_extensions(denoiser: TCDDenoiser) -> str:
+    """Why an extension needs them evaluated; empty where none does."""
+    from modules import sd_unet  # a host whose denoiser we know has it
+
+    if getattr(denoiser, "need_last_noise_uncond", False):
+        return "an extension asks for it"
+    if not host.is_known(denoiser.combine_denoised):
+        return "an extension has a guidance of its own"
     listeners = script_callbacks.callback_map["callbacks_cfg_denoised"]
-    uses = [
-        (not get_option(SINGLE_PASS_OPTION, True), f"the setting {SINGLE_PASS_OPTION} is off"),
-        (scale != 1, f"the CFG scale is {scale:g}"),
-        (not all(is_plain(prompts) for prompts in denoiser.cond.batch), "a prompt is composed or weighted"),
-        (shared.sd_model.cond_stage_key == "edit", "the checkpoint has a guidance of its own"),
-        (getattr(denoiser, "need_last_noise_uncond", False), "an extension asks for it"),
-        (not host.is_known(denoiser.combine_denoised), "an extension has a guidance of its own"),
-        (listeners, f"{', '.join(listener.script for listener in listeners)} listens to it"),
-        (has_foreign_attention(shared.sd_model.model.diffusion_model), "an extension has an attention of its own"),
-    ]
-    return next((use for holds, use in uses if holds), "")
-
-
-def is_plain(prompts: list[Any]) -> bool:
-    """Whether an image's prompt is one, and as it is: not some composed with AND, nor with a weight behind it."""
-    return len(prompts) == 1 and prompts[0].weight == 1
+    if listeners:
+        return f"{', '.join(listener.script for listener in listeners)} listens to it"
+    if is_replaced(denoiser.model_wrap, "forward") or is_replaced(shared.sd_model, "apply_model"):
+        return "an extension has an evaluation of its own"
+    if sd_unet.current_unet is not None:
+        return "an extension has a UNet of its own"
+    if has_foreign_attention(shared.sd_model.model.diffusion_model):
+        return "an extension has an attention of its own"
+    return ""
 
 
 def has_foreign_attention(unet: torch.nn.Module) -> bool:
-    """Whether transformer blocks run an extension's code, as with ControlNet's reference-only and StyleAlign.
+    """Whether a transformer block runs an extension's code, as with ControlNet's reference-only, or with NegPiP.
 
-    That code may tell prompts from negative prompts, and mix rows. It is in all of the blocks or in none.
+    Such code may tell prompts from negative prompts, count calls, or mix rows.
     """
-    block = next((module for module in unet.modules() if hasattr(module, "attn1")), unet)
-    method = vars(block).get("_forward")
-    return method is not None and getattr(method, "__func__", method) is not getattr(type(block), "_forward", None)
+    blocks = [module for module in unet.modules() if "attn1" in module._modules]
+    parts = [part for block in blocks for part in (block, block.attn1, getattr(block, "attn2", block))]
+    return any(is_replaced(part, name) for part in parts for name in ("forward", "_forward"))
+
+
+def is_replaced(owner: Any, name: str) -> bool:
+    """Whether an object runs other code by this name than its class does."""
+    method = vars(owner).get(name)
+    return method is not None and getattr(method, "__func__", method) is not getattr(type(owner), name, None)

@@ -105,28 +105,28 @@ def forget_resolved_names() -> None:
 # Guidance: A1111 evaluates prompts and negative prompts at any CFG scale. Its kin leave out the latter at 1 themselves.
 
 KNOWN_SOURCES = {
-    "6d3353de": "CFGDenoiser.forward, a step, of A1111 1.6 and 1.7",
-    "59f00e35": "of 1.8",
-    "a824eb8d": "of 1.9",
-    "cd578dd5": "of 1.10",
-    "337de74c": "CFGDenoiser.combine_denoised, the guidance, of all of them",
+    "6d3353de": "CFGDenoiser.forward, a step, in A1111 1.6 and 1.7",
+    "59f00e35": "CFGDenoiser.forward in A1111 1.8",
+    "a824eb8d": "CFGDenoiser.forward in A1111 1.9",
+    "cd578dd5": "CFGDenoiser.forward in A1111 1.10 and dev, and in the AMD fork",
+    "337de74c": "CFGDenoiser.combine_denoised, the guidance, in all of them",
 }
-"""Of the code that denoiser.py relies on, the beginning of its hash. Other code gets the evaluation that it expects."""
+"""What denoiser.py relies on, by the beginning of the hash of its source. With other code it does nothing."""
 
 
 def is_known(function: Callable[..., Any]) -> bool:
     """Whether a function is the host's own and known, and not an extension's in its place, or of a host to come."""
-    # the code's source, since a decorated function passes itself off as what it decorates
-    return is_known_code(getattr(function, "__code__", None))
+    # by its code, since a decorated function passes itself off as what it decorates
+    return get_hash(getattr(function, "__code__", None)) in KNOWN_SOURCES
 
 
 @cache
-def is_known_code(code: CodeType | None) -> bool:
+def get_hash(code: CodeType | None) -> str:
+    """Of a code's source; empty where Python can show none."""
     try:
-        source = inspect.getsource(code)  # type: ignore[arg-type]
-    except (OSError, TypeError):  # none that Python could show
-        return False
-    return hashlib.sha256(source.encode()).hexdigest()[:8] in KNOWN_SOURCES
+        return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:8]  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return ""
 
 
 def evaluates_uncond_at_cfg_1() -> bool:

@@ -16,6 +16,6 @@ ENSD = "ENSD"
 SAME = "same"
 """The hires gamma that is the first pass's."""
 
+# The settings
 DEFAULT_GAMMA_OPTION = "tcd_default_gamma"
 SINGLE_PASS_OPTION = "tcd_cfg1_single_pass"
-"""The settings."""

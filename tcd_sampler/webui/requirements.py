@@ -5,18 +5,13 @@ from importlib.util import find_spec
 
 REQUIRED = {
     "rng": ["ImageRNG"],
-    "script_callbacks": [
-        "callback_map",
-        "on_app_started",
-        "on_infotext_pasted",
-        "on_script_unloaded",
-        "on_ui_settings",
-    ],
+    "script_callbacks": ["on_app_started", "on_infotext_pasted", "on_script_unloaded", "on_ui_settings"],
     "scripts": ["AlwaysVisible", "Script.on_after_component", "scripts_data"],
     "sd_samplers": ["all_samplers", "all_samplers_map", "create_sampler", "find_sampler_config", "set_samplers"],
     "sd_samplers_common": ["SamplerData"],
     "sd_samplers_kdiffusion": [
         "CFGDenoiserKDiffusion.forward",
+        "CFGDenoiserKDiffusion.inner_model",
         *(f"KDiffusionSampler.{name}" for name in ("get_sigmas", "initialize", "sample")),
     ],
     "shared": ["OptionInfo", "opts.add_option", "opts.data", "opts.data_labels", "state.interrupt"],

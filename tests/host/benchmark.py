@@ -17,7 +17,7 @@ from .jobs import Jobs
 from .webui import WebUI
 
 HERE = Path(__file__).parent
-EXTENSIONS = {"sd-webui-tcd": HERE.parents[1], "probe": HERE / "probe"}
+EXTENSIONS = {"sd-webui-tcd": HERE.parents[1], "probe": HERE / "probe", "meter": HERE / "meter"}
 
 SETTINGS = {"cross_attention_optimization": "sdp - scaled dot product", "live_previews_enable": False}
 """The former is what a GPU would have; what A1111 chooses on a processor is slow at these sizes."""

@@ -1,5 +1,7 @@
 """At CFG 1: as many rows of the UNet as there are images, wherever that paints the same picture."""
 
+import json
+
 import numpy
 import pytest
 
@@ -23,8 +25,9 @@ BOTH = "TCD evaluates prompt and negative prompt: {}."
 
 
 def assert_same(one, other):
-    for key in ("x", "denoised", "final"):
-        for ours, reference in zip(one.record.get(key, []), other.record.get(key, []), strict=True):
+    assert one.record.keys() == other.record.keys() >= {"x", "denoised"}
+    for key in one.record.keys() & {"x", "denoised", "final"}:
+        for ours, reference in zip(one.record[key], other.record[key], strict=True):
             assert numpy.linalg.norm(ours - reference) <= LIMIT * numpy.linalg.norm(reference), key
     assert one.info["infotexts"] == other.info["infotexts"]
 
@@ -94,9 +97,20 @@ def test_settings(run_both, webui, overrides, prompts, family):
     assert_same(one, other)
 
 
+@long
+def test_hypertile(run_both, webui):
+    """The host's own, which draws its tiles anew at each call, and so is another picture with fewer of them."""
+    needs(webui.component("setting_hypertile_enable_unet"), "HyperTile")
+    overrides = {"sd_model_checkpoint": "small-sd15.safetensors", "hypertile_enable_unet": True}
+    one, other = run_both(overrides=overrides, negative_prompt=LONG, width=512, height=256, steps=2)
+    assert log(one) == BOTH.format("an extension has an attention of its own")
+    assert_same(one, other)
+
+
 @pytest.mark.parametrize("content", ["Prompt", "Negative prompt", "Combined"])
 def test_live_previews(run_both, content):
-    assert_half_the_rows(*run_both(overrides={"live_preview_content": content}))
+    overrides = {"live_preview_content": content}
+    assert_half_the_rows(*run_both(overrides=overrides, negative_prompt=LONG))
 
 
 def test_a_refiner(run_both, webui):
@@ -131,8 +145,8 @@ def test_inpainting_checkpoints(jobs, webui, option, family, overrides):
     ("fields", "use"),
     [
         pytest.param({"cfg_scale": 2}, "the CFG scale is 2", id="CFG 2"),
-        pytest.param({"prompt": "a house AND a ship"}, "a prompt is composed or weighted", id="composed"),
-        pytest.param({"prompt": "a house :0.5"}, "a prompt is composed or weighted", id="weighted"),
+        pytest.param({"prompt": "a house AND a ship"}, "a prompt is composed with AND, or weighted", id="composed"),
+        pytest.param({"prompt": "a house :0.5"}, "a prompt is composed with AND, or weighted", id="weighted"),
     ],
 )
 def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
@@ -147,7 +161,7 @@ def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
 def test_a_checkpoint_that_edits(run_both):
     overrides = {"sd_model_checkpoint": "small-sd15-edit.safetensors"}
     one, other = run_both("img2img", overrides=overrides, image_cfg_scale=1.5)
-    assert log(one) == BOTH.format("the checkpoint has a guidance of its own")
+    assert log(one) == BOTH.format("the checkpoint edits pictures, and has a guidance of its own")
     assert one.rows == other.rows == 3
     assert_same(one, other)
 
@@ -160,7 +174,10 @@ def test_a_checkpoint_that_edits(run_both):
         ("strengthen", "the CFG scale is 2"),
         ("guide", "an extension has a guidance of its own"),
         ("replace_guidance", "an extension has a guidance of its own"),
+        ("replace_blocks", "an extension has an attention of its own"),
         ("replace_attention", "an extension has an attention of its own"),
+        ("replace_evaluation", "an extension has an evaluation of its own"),
+        ("animate", "an extension has an evaluation of its own"),
     ],
 )
 def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
@@ -175,7 +192,9 @@ def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
 
 def test_a_denoiser_that_is_none_we_know(run_both):
     one, other = run_both(scripts={"Meddler": {"args": ["replace_step"]}})
-    assert log(one) == log(other) == "TCD leaves it to this WebUI what is evaluated: its way is none that is known."
+    said = "TCD leaves what is evaluated to this WebUI, whose denoiser ("
+    assert log(one).startswith(said)
+    assert log(other).startswith(said)
     assert one.rows == other.rows == 2
     assert_same(one, other)
 
@@ -186,15 +205,23 @@ def test_an_extension_that_evaluates_for_itself(run_both):
     assert_same(one, other)
 
 
-@pytest.mark.parametrize("trouble", ["interrupt", "skip", "fail"])
-def test_nothing_is_left_behind(jobs, webui, option, trouble):
+def test_a_unet_of_an_extensions_own(jobs, option):
+    result = jobs.txt2img(scripts={"Meddler": {"args": ["replace_unet"]}})
+    assert log(result) == BOTH.format("an extension has a UNet of its own")
+
+
+@pytest.mark.parametrize("trouble", ["interrupt", "skip"])
+def test_an_interrupted_job(run_both, trouble):
+    one, other = run_both(steps=6, actions=trouble)
+    assert len(one.record["denoised"]) < 6
+    assert_same(one, other)
+
+
+def test_nothing_is_left_behind(jobs, webui, option):
     before = webui.get("/sdapi/v1/options")
     plain = jobs.txt2img(record=True)
-    if trouble == "fail":
-        status, answer = jobs.post("txt2img", scripts={"Meddler": {"args": ["fail"]}})
-        assert status == 500, answer
-    else:
-        jobs.txt2img(steps=6, actions=trouble)
+    status, answer = jobs.post("txt2img", scripts={"Meddler": {"args": ["fail"]}})
+    assert status == 500, answer
     assert webui.get("/sdapi/v1/options") == before
     again = jobs.txt2img(record=True)
     assert (again.rows, numpy.array_equal(again.record["x"], plain.record["x"])) == (1, True)
@@ -202,17 +229,23 @@ def test_nothing_is_left_behind(jobs, webui, option, trouble):
 
 
 def test_settings_that_are_saved_meanwhile(jobs, webui, option):
-    """By another request, while the job runs: no setting is other than the user's at any time."""
+    """By another request, while the job runs: no setting is other than the user's, and the job goes on as it began."""
     from concurrent.futures import ThreadPoolExecutor
 
-    saved = (webui.data / "config.json").read_text()
-    with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(jobs.txt2img, steps=40, record=True)
-        while not job.done():
-            status, _ = webui.post("/sdapi/v1/options", {"samples_save": False})
-            assert status == 200
-            assert (webui.data / "config.json").read_text() == saved
-        assert job.result().rows == 1
+    config = webui.data / "config.json"
+    before = json.loads(config.read_text())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            job = pool.submit(jobs.txt2img, steps=40, record=True)
+            while not job.done():
+                status, _ = webui.post("/sdapi/v1/options", {OPTION: False})
+                assert status == 200
+                assert json.loads(config.read_text()) == {**before, OPTION: False}
+            assert job.result().rows in (1, 2)
+            assert log(job.result()) in (ALONE, BOTH.format(f"the setting {OPTION} is off"))
+            assert jobs.txt2img(record=True).rows == 2
+    finally:
+        webui.post("/sdapi/v1/options", {OPTION: True})
 
 
 def test_other_samplers_are_as_they_were(jobs, option):

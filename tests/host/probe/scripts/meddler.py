@@ -1,11 +1,12 @@
 """What other extensions do to a denoiser, for one job each: the argument of the script "Meddler" says which."""
 
+import functools
 import inspect
 import textwrap
 
 import gradio as gr
 import torch
-from modules import script_callbacks, scripts, sd_samplers_cfg_denoiser
+from modules import script_callbacks, scripts, sd_samplers_cfg_denoiser, sd_unet
 
 host = sd_samplers_cfg_denoiser.CFGDenoiser
 
@@ -19,8 +20,16 @@ def strengthen(denoiser, params):
 
 
 def guide(denoiser, params):
-    """As the perturbed-attention extension does: on the denoiser itself, while a step is under way."""
-    denoiser.combine_denoised = lambda *args: 0.9 * host.combine_denoised(denoiser, *args)
+    """As Neutral Prompt and the perturbed-attention extension do: on the denoiser itself."""
+    own = host.combine_denoised
+    denoiser.combine_denoised = functools.partial(lambda *args: 0.9 * own(*args), denoiser)
+
+
+def animate(denoiser, params):
+    """As AnimateDiff does."""
+    model = denoiser.inner_model
+    if "forward" not in vars(model):
+        mix(model, "forward")
 
 
 def evaluate(denoiser, params):
@@ -62,23 +71,52 @@ def replace_step(p):
 
 
 def replace_guidance(p):
-    """As Neutral Prompt does: for all denoisers."""
+    """For all denoisers."""
     own = host.combine_denoised
     host.combine_denoised = lambda *args: 0.9 * own(*args)
     return lambda: setattr(host, "combine_denoised", own)
 
 
-def replace_attention(p):
-    """As ControlNet does for StyleAlign: a block mixes its rows."""
+def mix(module, name):
+    """Has a module's rows see each other."""
+    own = getattr(module, name)
 
-    def mix(block, *args, **kwargs):
-        x = type(block)._forward(block, *args, **kwargs)
+    def mixed(*args, **kwargs):
+        x = own(*args, **kwargs)
         return (x + x.mean(0, keepdim=True)) / 2
 
+    setattr(module, name, mixed)
+    return lambda: delattr(module, name)
+
+
+def replace_blocks(p):
+    """As ControlNet does for StyleAlign."""
     blocks = [module for module in p.sd_model.model.diffusion_model.modules() if hasattr(module, "attn1")]
-    for block in blocks:
-        block._forward = mix.__get__(block)
-    return lambda: [vars(block).pop("_forward") for block in blocks]
+    undo = [mix(block, "_forward") for block in blocks]
+    return lambda: [undo_one() for undo_one in undo]
+
+
+def replace_attention(p):
+    """As NegPiP does, or SAG, which looks at one block alone: here, the last."""
+    blocks = [module for module in p.sd_model.model.diffusion_model.modules() if hasattr(module, "attn1")]
+    return mix(blocks[-1].attn2, "forward")
+
+
+def replace_evaluation(p):
+    """As Mixture of Diffusers does."""
+    return mix(p.sd_model, "apply_model")
+
+
+def replace_unet(p):
+    """As TensorRT does, by the WebUI's own means."""
+
+    class OtherUNet(sd_unet.SdUnet):
+        def forward(self, x, timesteps, context, *args, **kwargs):
+            assert len(x) % 2 == 0, "made for two rows an image"
+            return x / x.std()
+
+    sd_unet.current_unet = OtherUNet()
+    return lambda: setattr(sd_unet, "current_unet", None)
 
 
 def fail(p):
@@ -97,8 +135,14 @@ def fail(p):
 
 
 MEDDLING = {
-    **{meddle.__name__: call_in_each_step(meddle) for meddle in (ask, strengthen, guide, evaluate)},
-    **{start.__name__: start for start in (listen, replace_step, replace_guidance, replace_attention, fail)},
+    **{meddle.__name__: call_in_each_step(meddle) for meddle in (ask, strengthen, guide, animate, evaluate)},
+    **{
+        start.__name__: start
+        for start in (
+            *(listen, fail, replace_step, replace_guidance),
+            *(replace_blocks, replace_attention, replace_evaluation, replace_unet),
+        )
+    },
 }
 
 
