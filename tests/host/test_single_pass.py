@@ -236,14 +236,15 @@ def test_settings_that_are_saved_meanwhile(jobs, webui, option):
     before = json.loads(config.read_text())
     try:
         with ThreadPoolExecutor(1) as pool:
-            job = pool.submit(jobs.txt2img, steps=40, record=True)
-            while not job.done():
-                status, _ = webui.post("/sdapi/v1/options", {OPTION: False})
-                assert status == 200
-                assert json.loads(config.read_text()) == {**before, OPTION: False}
-            assert job.result().rows in (1, 2)
-            assert log(job.result()) in (ALONE, BOTH.format(f"the setting {OPTION} is off"))
-            assert jobs.txt2img(record=True).rows == 2
+            job = pool.submit(jobs.txt2img, steps=100, record=True)
+            while not webui.get("/sdapi/v1/progress")["state"]["sampling_step"]:
+                pass
+            status, _ = webui.post("/sdapi/v1/options", {OPTION: False})
+            assert status == 200
+            assert json.loads(config.read_text()) == {**before, OPTION: False}
+            assert not job.done()
+        assert job.result().rows == 1
+        assert jobs.txt2img(record=True).rows == 2
     finally:
         webui.post("/sdapi/v1/options", {OPTION: True})
 
