@@ -1,6 +1,6 @@
-"""Runs the host tests in WebUIs, one after the other, and prints the README's table of them.
+"""Runs the host tests in WebUIs, two at once, and prints the README's table of them.
 
-    python -m tests.host.report [--long] [WEBUI ...]
+    python -m tests.host.report [--long] [--at-once N] [WEBUI ...]
 
 Without a WebUI's folder, those that TCD_WEBUI_DIRS lists (a:b:c), else those in ~/.cache/sd-webui-tcd/webuis. Ends with
 1 if a test failed anywhere.
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -97,17 +98,18 @@ def get_variants(webui: Path) -> dict[str, list[str]]:
 
 
 def run(name: str, webui: Path, options: list[str]) -> Result:
-    print(f"== tests in {name}", flush=True)
+    print(f"== tests in {name} ...", flush=True)
     result = Result(name, get_versions(webui))
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "results.xml"
         places = ["--webui", webui, "--junitxml", xml, "--basetemp", Path(folder) / "data"]  # gigabytes, for a while
         command = [sys.executable, "-m", "pytest", "tests/host", *places, *options]
-        status = subprocess.run(command, cwd=ROOT).returncode
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(f"== tests in {name}\n{done.stdout}", flush=True)
         if xml.exists():
             for case in ElementTree.parse(xml).iter("testcase"):
                 result.count(case)
-    if status and not result.failed:  # it did not come to the tests
+    if done.returncode and not result.failed:  # it did not come to the tests
         result.failed[BROKEN] += 1
     return result
 
@@ -142,13 +144,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the host tests in WebUIs and print a table of them.")
     parser.add_argument("webuis", nargs="*", type=Path, metavar="WEBUI", help="a WebUI's folder")
     parser.add_argument("--long", action="store_true", help="run the long tests too")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="in how many WebUIs to run them side by side")
     args = parser.parse_args()
     webuis = args.webuis or find_webuis()
     if not webuis:
         print(f"No WebUI found, so tests/host were not run: TCD_WEBUI_DIRS lists none, nor is any in {FOLDER}.")
         return 0
     options = ["--long"] if args.long else []
-    results = [result for webui in webuis for result in run_all(webui, options)]
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // args.at_once)))  # of each
+    with ThreadPoolExecutor(args.at_once) as pool:
+        results = [result for part in pool.map(lambda webui: run_all(webui, options), webuis) for result in part]
     print_table(results)
     return 1 if any(result.failed for result in results) else 0
 
