@@ -144,7 +144,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the host tests in WebUIs and print a table of them.")
     parser.add_argument("webuis", nargs="*", type=Path, metavar="WEBUI", help="a WebUI's folder")
     parser.add_argument("--long", action="store_true", help="run the long tests too")
-    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="in how many WebUIs to run them side by side")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="WebUIs at a time")
     args = parser.parse_args()
     webuis = args.webuis or find_webuis()
     if not webuis:
