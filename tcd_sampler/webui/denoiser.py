@@ -106,8 +106,8 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         elif self.use_of_uncond:
             evaluation = f"TCD evaluates prompt and negative prompt: {self.use_of_uncond}."
         else:
-            code = host.get_hash(super().forward.__code__)
-            evaluation = f"TCD leaves what is evaluated to this WebUI, whose denoiser ({code}) it does not know."
+            step = host.get_hash(super().forward)
+            evaluation = f"TCD leaves what is evaluated to this WebUI, whose denoiser ({step}) it does not know."
         if evaluation != self.evaluation:
             logger.debug(evaluation)
         self.evaluation = evaluation

@@ -116,13 +116,17 @@ KNOWN_SOURCES = {
 
 def is_known(function: Callable[..., Any]) -> bool:
     """Whether a function is the host's own and known, and not an extension's in its place, or of a host to come."""
+    return get_hash(function) in KNOWN_SOURCES
+
+
+def get_hash(function: Callable[..., Any]) -> str:
+    """Of a function's source; empty where Python can show none."""
     # by its code, since a decorated function passes itself off as what it decorates
-    return get_hash(getattr(function, "__code__", None)) in KNOWN_SOURCES
+    return hash_source(getattr(function, "__code__", None))
 
 
 @cache
-def get_hash(code: CodeType | None) -> str:
-    """Of a code's source; empty where Python can show none."""
+def hash_source(code: CodeType | None) -> str:
     try:
         return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:8]  # type: ignore[arg-type]
     except (OSError, TypeError):
