@@ -57,13 +57,14 @@ class Abilities:
 
     def component(self, elem_id: str) -> dict | None:
         """What the page is told of one of its components."""
-        components = self.get("/config")["components"]
-        return next((c["props"] for c in components if c["props"].get("elem_id") == elem_id), None)
+        return next((component["props"] for component in self.components(elem_id)), None)
 
     def component_id(self, elem_id: str) -> int:
         """What its events name it by."""
-        components = self.get("/config")["components"]
-        return next(c["id"] for c in components if c["props"].get("elem_id") == elem_id)
+        return next(component["id"] for component in self.components(elem_id))
+
+    def components(self, elem_id: str) -> list[dict]:
+        return [c for c in self.get("/config")["components"] if c["props"].get("elem_id") == elem_id]
 
     def choices(self, elem_id: str) -> list[str]:
         """A dropdown's; Gradio 3.41 and later have pairs of value and label."""

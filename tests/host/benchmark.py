@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
-from .jobs import Jobs
+from .jobs import OPTION, Jobs
 from .webui import WebUI
 
 HERE = Path(__file__).parent
@@ -23,10 +23,9 @@ SETTINGS = {"cross_attention_optimization": "sdp - scaled dot product", "live_pr
 """The former is what a GPU would have; what A1111 chooses on a processor is slow at these sizes."""
 
 REFERENCE = "LCM"
-SINGLE_PASS = "tcd_cfg1_single_pass"
 CONTESTANTS = {
     "TCD": {"sampler_name": "TCD"},
-    f"TCD, {SINGLE_PASS} off": {"sampler_name": "TCD", "override_settings": {SINGLE_PASS: False}},
+    f"TCD, {OPTION} off": {"sampler_name": "TCD", "override_settings": {OPTION: False}},
     REFERENCE: {"sampler_name": "LCM"},
     "Euler a": {"sampler_name": "Euler a"},
 }

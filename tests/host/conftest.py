@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .abilities import LACKS
-from .jobs import Jobs
+from .jobs import OPTION, Jobs
 from .webui import WebUI
 
 long = pytest.mark.long
@@ -15,8 +15,6 @@ def needs(ability, name):
     if not ability:
         pytest.skip(LACKS + name)
 
-
-OPTION = "tcd_cfg1_single_pass"
 
 HERE = Path(__file__).parent
 THIS = {"sd-webui-tcd": HERE.parents[1]}

@@ -24,6 +24,9 @@ DEFAULTS = {
 HIRES = {"hr_cfg": 1, "hr_cfg_scale": 1, "hr_additional_modules": ["Use same choices"]}
 """What some WebUIs want to be told of the hires pass: left out, it would be another CFG scale, or an error."""
 
+OPTION = "tcd_cfg1_single_pass"
+"""The setting for CFG 1."""
+
 NOTHING = object()
 """A default that a job is to be sent without."""
 

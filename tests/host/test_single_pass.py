@@ -5,8 +5,8 @@ import json
 import numpy
 import pytest
 
-from .conftest import OPTION, long, needs
-from .jobs import mask
+from .conftest import long, needs
+from .jobs import OPTION, mask
 
 LIMIT = 1e-5
 LONG = ", ".join(["a red house by the sea"] * 20)
