@@ -1,0 +1,118 @@
+"""The published distillation LoRAs, and which of them a file is. The data are in catalogue.json."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .lora import LoRA
+
+CONTENT, METADATA, NAME = "content", "metadata", "name"
+"""What an identity was told by, surest first."""
+
+TITLES = ("modelspec.title", "ss_output_name")
+"""The metadata that say what a file is."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a LoRA is made for: a sampler, and settings for it; steps and CFG scale from, to."""
+
+    line: str
+    sampler: str
+    steps: tuple[int, int]
+    cfg_scale: tuple[float, float]
+    schedule: str | None = None
+    gamma: float | None = None
+
+    @property
+    def is_for_tcd(self) -> bool:
+        return self.sampler == "TCD"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file on the hub: its size in bytes, and the SHA-256 of it whole.
+
+    data_sha256, where known, is the beginning of that of all that follows the header. WebUIs call it the LoRA's hash.
+    """
+
+    name: str
+    family: str
+    repository: str
+    path: str
+    size: int
+    sha256: str
+    licence: str
+    use: Use
+    data_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which LoRA a file is, and what told so; file where it is a published one for certain."""
+
+    use: Use
+    by: str
+    file: Published | None = None
+
+
+class Catalogue:
+    """Lines of LoRAs, each of one kind of distillation, and their files."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.lines = data["lines"]
+        self.files = [self.make(**file) for file in data["files"]]
+
+    def make(self, line: str, **file: Any) -> Published:
+        """A file has its line's settings where it brings none of its own."""
+        settings = {**self.lines[line], **file}
+        known = {name: settings[name] for name in Published.__dataclass_fields__ if name in settings}
+        return Published(**known, use=self.make_use(line, settings))
+
+    @staticmethod
+    def make_use(line: str, settings: dict[str, Any]) -> Use:
+        known = {name: settings[name] for name in Use.__dataclass_fields__ if name in settings}
+        return Use(**{**known, "line": line, "steps": tuple(known["steps"]), "cfg_scale": tuple(known["cfg_scale"])})
+
+    @cached_property
+    def for_tcd(self) -> list[Published]:
+        return [file for file in self.files if file.use.is_for_tcd]
+
+    def find(self, line: str, family: str | None) -> Published | None:
+        """A line's file for a base family: the first of them."""
+        return next((file for file in self.files if (file.use.line, file.family) == (line, family)), None)
+
+    def may_need_sha256(self, size: int) -> bool:
+        """Whether only its whole content's hash tells which file one of this size is, if any."""
+        return any(file.size == size and not file.data_sha256 for file in self.files)
+
+    def identify(self, lora: LoRA, hashes: Iterable[str] = ()) -> Identity | None:
+        """By the hashes of its content (either kind) that are at hand; by its metadata; as a hint, by its name."""
+        for digest in hashes:
+            for file in self.files:
+                if digest == file.sha256 or (file.data_sha256 and digest.startswith(file.data_sha256)):
+                    return Identity(file.use, CONTENT, file)
+        for by, texts in ((METADATA, [lora.metadata.get(key, "") for key in TITLES]), (NAME, [lora.name])):
+            for text in texts:
+                use = self.find_use(text)
+                if use:
+                    return Identity(use, by)
+        return None
+
+    def find_use(self, text: str) -> Use | None:
+        """What a text names: a published file, else a line by its words."""
+        words = re.sub(r"[\W_]+", " ", text.lower())
+        for file in self.files:
+            if words == re.sub(r"[\W_]+", " ", file.name.lower()):
+                return file.use
+        for line, settings in self.lines.items():
+            if re.search(settings["words"], words):
+                return self.make_use(line, settings)
+        return None
+
+
+CATALOGUE = Catalogue(json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8")))
