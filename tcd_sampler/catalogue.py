@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from .lora import LoRA
+from typing import Any, Protocol
 
 CONTENT, METADATA, NAME = "content", "metadata", "name"
 """What an identity was told by, surest first."""
@@ -60,6 +58,19 @@ class Identity:
     file: Published | None = None
 
 
+def get_words(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text.lower())
+
+
+class Named(Protocol):
+    """A LoRA file, by what can be said of it without opening it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+
+
 class Catalogue:
     """Lines of LoRAs, each of one kind of distillation, and their files."""
 
@@ -82,15 +93,23 @@ class Catalogue:
     def for_tcd(self) -> list[Published]:
         return [file for file in self.files if file.use.is_for_tcd]
 
+    @cached_property
+    def uses(self) -> dict[str, Use]:
+        """By the words of the files' names."""
+        return {get_words(file.name): file.use for file in self.files}
+
     def find(self, line: str, family: str | None) -> Published | None:
         """A line's file for a base family: the first of them."""
         return next((file for file in self.files if (file.use.line, file.family) == (line, family)), None)
+
+    def has_size(self, size: int) -> bool:
+        return any(file.size == size for file in self.files)
 
     def may_need_sha256(self, size: int) -> bool:
         """Whether only its whole content's hash tells which file one of this size is, if any."""
         return any(file.size == size and not file.data_sha256 for file in self.files)
 
-    def identify(self, lora: LoRA, hashes: Iterable[str] = ()) -> Identity | None:
+    def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
         """By the hashes of its content (either kind) that are at hand; by its metadata; as a hint, by its name."""
         for digest in hashes:
             for file in self.files:
@@ -105,10 +124,9 @@ class Catalogue:
 
     def find_use(self, text: str) -> Use | None:
         """What a text names: a published file, else a line by its words."""
-        words = re.sub(r"[\W_]+", " ", text.lower())
-        for file in self.files:
-            if words == re.sub(r"[\W_]+", " ", file.name.lower()):
-                return file.use
+        words = get_words(text)
+        if words in self.uses:
+            return self.uses[words]
         for line, settings in self.lines.items():
             if re.search(settings["words"], words):
                 return self.make_use(line, settings)

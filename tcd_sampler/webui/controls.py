@@ -1,4 +1,4 @@
-"""The gamma controls of one tab: where they stand, and when they are seen."""
+"""The controls of one tab: where they stand, and when they are seen."""
 
 from functools import cached_property
 from typing import Any
@@ -9,10 +9,11 @@ from ..gamma import DEFAULT_GAMMA
 from . import host
 from .job import is_tcd
 from .names import GAMMA, HIRES_GAMMA, SAME
+from .recipe_controls import RecipeControls
 
 
 class Controls:
-    """A slider below the tab's samplers and, for the hires pass, a field beside its denoising strength.
+    """A slider and the recipes below the tab's samplers; for the hires pass, a field beside its denoising strength.
 
     The host's components appear in an order that users can change, so each of ours is made when first asked for and
     placed when its neighbour is there.
@@ -25,7 +26,9 @@ class Controls:
             self.sampler_ids.append("hr_sampler")
         self.hires_neighbour = f"{self.tab}_denoising_strength"
         self.neighbours: dict[str, Any] = {}
-        for elem_id in (*self.sampler_ids, self.hires_neighbour):
+        self.recipes = RecipeControls(script, self.neighbours)
+        self.last = f"{self.tab}_gallery"
+        for elem_id in {*self.sampler_ids, self.hires_neighbour, *self.recipes.neighbour_ids, self.last}:
             script.on_after_component(self.meet, elem_id=elem_id)
 
     @cached_property
@@ -55,19 +58,22 @@ class Controls:
         )
 
     def meet(self, made: Any) -> None:
-        """Stands beside a neighbour that the host has just made; after the last of them, follows the samplers."""
+        """Stands beside a neighbour that the host has just made; after the last of them, makes the controls work."""
         neighbour = made.component
         self.neighbours[neighbour.elem_id] = neighbour
         if neighbour.elem_id == self.sampler_ids[0]:
-            host.render_after(neighbour.parent, self.gamma)  # the row of samplers, which it would be too narrow in
+            with host.placed_after(neighbour.parent):  # the row of samplers, which it would be too narrow in
+                self.gamma.render()
+                self.recipes.make(self.gamma)
         elif neighbour.elem_id == self.hires_neighbour:
             self.hires_gamma.render()
-        if len(self.neighbours) == len(self.sampler_ids) + 1:
+        elif neighbour.elem_id == self.last:
             self.follow()
+            self.recipes.connect()
 
     def follow(self) -> None:
         inputs = [self.neighbours[elem_id] for elem_id in self.sampler_ids]
-        outputs = [self.gamma, self.hires_gamma][: len(inputs)]
+        outputs = [self.gamma, self.recipes.block, self.hires_gamma][: len(inputs) + 1]
         for sampler in inputs:
             sampler.change(self.show, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
         host.on_page_load(self.show, inputs=inputs, outputs=outputs)
@@ -77,6 +83,6 @@ class Controls:
         """Shows each control where a pass that it belongs to is sampled with TCD."""
         first = is_tcd(sampler)
         if hires_sampler is None:
-            return gr.update(visible=first)
+            return gr.update(visible=first), gr.update(visible=first)
         hires = first if hires_sampler == host.SAME_SAMPLER else is_tcd(hires_sampler)
-        return gr.update(visible=first or hires), gr.update(visible=hires)
+        return gr.update(visible=first or hires), gr.update(visible=first or hires), gr.update(visible=hires)

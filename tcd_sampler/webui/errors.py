@@ -29,8 +29,17 @@ def bad_input() -> Iterator[None]:
         raise BadInput(str(error)) from error
 
 
+@contextmanager
+def refusing(p: Any) -> Iterator[None]:
+    """For a script's part in a job: what it raises itself, the host logs and goes on."""
+    try:
+        yield
+    except BadInput as error:
+        refuse(p, error)
+
+
 def refuse(p: Any, error: BadInput) -> None:
-    """Makes the job raise as soon as it starts. What a script raises itself, the host logs and goes on.
+    """Makes the job raise as soon as it starts.
 
     Where what a job raises would not be shown either, it ends without a picture, and says why below. But a script like
     SD upscale, which makes something of its jobs' pictures, would go on without any, so there it raises all the same.

@@ -7,21 +7,27 @@ import hashlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
-from types import CodeType, ModuleType, SimpleNamespace
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import gradio
-from modules import scripts, sd_samplers, sd_samplers_kdiffusion, shared
+from modules import paths_internal, scripts, sd_models, sd_samplers, sd_samplers_kdiffusion, shared
+
+from ..checkpoint import read_family
+from ..lora import SD1, SD2, SDXL
 
 sd_schedulers = None  # A1111 before 1.9, Forge Classic of early 2025
 if find_spec("modules.sd_schedulers"):
     from modules import sd_schedulers  # type: ignore[no-redef]
 
 SAME_SAMPLER = "Use same sampler"
-"""What the hires sampler's dropdown says where it has no sampler of its own."""
+SAME_SCHEDULE = "Use same scheduler"
+"""What the hires pass's dropdowns say where it has no sampler or schedule of its own."""
 
 
 def get_option(key: str, default: Any) -> Any:
@@ -166,12 +172,13 @@ def on_page_load(fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) 
     gradio.context.Context.root_block.load(fn, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
 
 
-def render_after(block: Any, component: Any) -> None:
-    """Puts a component after a block that is still being filled. (A1111 1.6 announces components, but no blocks.)"""
+@contextmanager
+def placed_after(block: Any) -> Iterator[None]:
+    """Puts components after a block that is still being filled. (A1111 1.6 announces components, but no blocks.)"""
     context = gradio.context.Context
     inside, context.block = context.block, block.parent
     try:
-        component.render()
+        yield
     finally:
         context.block = inside
 
@@ -183,3 +190,61 @@ def shows_errors(p: Any) -> bool:
     """
     thread = sys.modules.get("modules_forge.main_thread")
     return p.is_api or thread is None or hasattr(thread, "last_exception")
+
+
+def find_request() -> Any:
+    """The API's request that the calling job is made of, or None for one of the page's."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        for name in ("txt2imgreq", "img2imgreq"):
+            if name in frame.f_locals:
+                return frame.f_locals[name]
+        frame = frame.f_back
+    return None
+
+
+def get_sent_fields(request: Any) -> set[str]:
+    """Those that a request brings itself, or by its infotext; the others are at their defaults."""
+    return request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__  # type: ignore
+
+
+# Files: checkpoints, LoRAs, and folders.
+
+DATA = Path(paths_internal.data_path)
+"""Where the user's own things are."""
+
+
+def get_checkpoint() -> tuple[str, str | None]:
+    """The checkpoint that is chosen, and its base family where it can be told. Some load it with the first job only."""
+    info = sd_models.select_checkpoint()
+    return info.name_for_extra, read_family(Path(info.filename)) or get_loaded_family()
+
+
+def get_loaded_family() -> str | None:
+    families = {"is_sdxl": SDXL, "is_sd2": SD2, "is_sd1": SD1}
+    return next((family for flag, family in families.items() if getattr(shared.sd_model, flag, False)), None)
+
+
+def find_networks() -> Any:
+    """The module of the host's LoRA extension; None where that is turned off."""
+    return sys.modules.get("networks")
+
+
+def get_lora_folder() -> Path:
+    return Path(shared.cmd_opts.lora_dir)
+
+
+def may_write_files() -> bool:
+    """Not for visitors from elsewhere, and not where the host is told to hide its folders."""
+    return not (shared.cmd_opts.disable_extension_access or shared.cmd_opts.hide_ui_dir_config)
+
+
+def get_schedule(p: Any, hires: bool) -> str:
+    """The schedule type of one of a job's passes, as the page says it."""
+    if sd_schedulers is None:
+        return str(get_option("k_sched_type", "Automatic"))
+    own = getattr(p, "scheduler", None) or "Automatic"
+    name = getattr(p, "hr_scheduler", None) or SAME_SCHEDULE if hires else own
+    name = own if name == SAME_SCHEDULE else name
+    entry = get_schedules_map().get(name)
+    return name if entry is None else str(entry.label)

@@ -1,10 +1,9 @@
 """Which gammas a job runs with. They travel on the job itself, so that no other can see them.
 
-Each comes from the first that says so: an X/Y/Z axis, the script's argument, the request's eta, the setting.
+Each comes from the first that says so: an X/Y/Z axis, the script's argument, the request's eta, a recipe, the setting.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from modules import sd_samplers
@@ -13,15 +12,7 @@ from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
 from .errors import bad_input
 from .host import get_option
 from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
-
-
-class Argument(Enum):
-    """A script argument that a request does not name. (An Enum's member is itself, however often it is copied.)"""
-
-    NOT_GIVEN = "not given"
-
-
-NOT_GIVEN = Argument.NOT_GIVEN
+from .said import say
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ def has_tcd_hires_pass(p: Any) -> bool:
     return getattr(p, "enable_hr", False) and is_tcd(getattr(p, "hr_sampler_name", None) or p.sampler_name)
 
 
-def prepare(p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN) -> None:
+def prepare(p: Any, gamma: Any = None, hires_gamma: Any = None) -> None:
     """Settles the gammas of a job that uses TCD, and its infotext; clears both from any other's.
 
     BadInput if a gamma is not a number from 0 to 1, or if the checkpoint is of a family TCD has no meaning for.
@@ -77,7 +68,7 @@ def get_gamma(p: Any) -> float:
     gammas = getattr(p, "tcd_gammas", None)
     if gammas is None:
         with bad_input():
-            first = choose_gamma(p, NOT_GIVEN)
+            first = choose_gamma(p, None)
         gammas = Gammas(first, first)
         write_infotext(p, gammas)
     return gammas.hires if p.is_hr_pass else gammas.first
@@ -97,13 +88,16 @@ def choose_gamma(p: Any, argument: Any) -> float:
     axis, eta = getattr(p, "tcd_axis_gamma", None), p.eta if is_tcd(p.sampler_name) else None
     if axis is not None:
         return check_gamma(axis, GAMMA)
-    if argument is not NOT_GIVEN:
+    if argument is not None:
         gamma = check_gamma(argument, GAMMA)
         if eta not in (None, gamma):
-            p.comment(f"TCD ran with gamma {gamma:g}, its own argument; the request's eta, {eta}, was not used.")
+            say(p, f"TCD ran with gamma {gamma:g}, its own argument; the request's eta, {eta}, was not used.")
         return gamma
     if eta is not None:
         return check_gamma(eta, "eta, which is gamma for TCD,")
+    recipe = getattr(p, "tcd_recipe", None)
+    if recipe is not None and recipe.gamma is not None:
+        return float(recipe.gamma)
     return check_gamma(get_option(DEFAULT_GAMMA_OPTION, DEFAULT_GAMMA), f"The setting {DEFAULT_GAMMA_OPTION}")
 
 
@@ -111,7 +105,7 @@ def choose_hires_gamma(p: Any, argument: Any, first: float) -> float:
     axis = getattr(p, "tcd_axis_hires_gamma", None)
     if axis is not None:
         return check_gamma(axis, HIRES_GAMMA)
-    if argument is NOT_GIVEN:
+    if argument is None:
         return first
     if isinstance(argument, str):
         return first if argument.strip().lower() == SAME else parse_gamma(argument, HIRES_GAMMA)

@@ -4,9 +4,12 @@ from importlib import import_module
 from importlib.util import find_spec
 
 REQUIRED = {
+    "hashes": ["sha256"],
+    "paths_internal": ["data_path"],
     "rng": ["ImageRNG"],
     "script_callbacks": ["on_app_started", "on_infotext_pasted", "on_script_unloaded", "on_ui_settings"],
     "scripts": ["AlwaysVisible", "Script.on_after_component", "scripts_data"],
+    "sd_models": ["select_checkpoint"],
     "sd_samplers": ["all_samplers", "all_samplers_map", "create_sampler", "find_sampler_config", "set_samplers"],
     "sd_samplers_common": ["SamplerData"],
     "sd_samplers_kdiffusion": [
@@ -14,7 +17,10 @@ REQUIRED = {
         "CFGDenoiserKDiffusion.inner_model",
         *(f"KDiffusionSampler.{name}" for name in ("get_sigmas", "initialize", "sample")),
     ],
-    "shared": ["OptionInfo", "opts.add_option", "opts.data", "opts.data_labels", "state.interrupt"],
+    "shared": [
+        *("OptionInfo", "opts.add_option", "opts.data", "opts.data_labels", "prompt_styles", "state.interrupt"),
+        *("cmd_opts.disable_extension_access", "cmd_opts.hide_ui_dir_config"),
+    ],
 }
 """Names, by the module that they are of."""
 

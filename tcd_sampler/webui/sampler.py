@@ -14,6 +14,7 @@ from .denoiser import TCDDenoiser
 from .errors import bad_input
 from .host import get_option
 from .job import get_gamma
+from .said import say
 
 
 class TCDSampler(KDiffusionSampler):
@@ -36,7 +37,7 @@ class TCDSampler(KDiffusionSampler):
         unknown = host.find_unknown_schedule()
         if unknown is None or p.sampler_noise_scheduler_override:
             return super().get_sigmas(p, steps)  # type: ignore[no-any-return]
-        p.comment(f"TCD ran with its own schedule, since this WebUI has no schedule type {unknown!r}.")
+        say(p, f"TCD ran with its own schedule, since this WebUI has no schedule type {unknown!r}.")
         return self.model_wrap.get_sigmas(steps)  # type: ignore[no-any-return]
 
     def sample(self, p: Any, x: torch.Tensor, *args: Any, steps: int | None = None, **kwargs: Any) -> torch.Tensor:

@@ -3,14 +3,18 @@
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 from modules import scripts
 
 from .controls import Controls
-from .errors import BadInput, refuse
+from .errors import refusing
+from .hints import say_hints
 from .infotext import InfotextField, read_gamma, read_hires_gamma
-from .job import NOT_GIVEN, prepare
+from .job import prepare
 from .names import GAMMA, HIRES_GAMMA, NAME
+from .recipes import follow_recipe
 from .registration import register
+from .said import add_to_info, forget_said
 from .xyz import add_axes
 
 
@@ -21,7 +25,10 @@ def add_to_lists() -> None:
 
 
 class TCDScript(scripts.Script):
-    """Arguments: gamma, a number from 0 to 1; the hires pass's gamma, another or "same"."""
+    """Arguments: gamma, a number from 0 to 1; the hires pass's gamma, another or "same"; a recipe's name.
+
+    None stands for one that is not given.
+    """
 
     create_group = False  # its controls stand among the host's
 
@@ -46,18 +53,29 @@ class TCDScript(scripts.Script):
             # Asked again, the host wants the arguments' defaults, for requests that do not name them. By now it has put
             # the user's own into the slider: a whole number where it is 0 or 1, and so would infotexts' values be.
             gamma.value = float(gamma.value)
-            return [SimpleNamespace(value=NOT_GIVEN), SimpleNamespace(value=NOT_GIVEN)]
+            return [SimpleNamespace(value=None)] * 3
         self.has_ui = True
+        recipe = gr.Textbox(label="TCD recipe", visible=False)  # the page applies them itself, before a job
         self.infotext_fields = [
             (gamma, InfotextField(GAMMA, read_gamma)),
             (hires_gamma, InfotextField(HIRES_GAMMA, read_hires_gamma)),
         ]
         self.paste_field_names = [GAMMA]
-        return [gamma, hires_gamma]
+        return [gamma, hires_gamma, recipe]
 
-    def process(self, p: Any, gamma: Any = NOT_GIVEN, hires_gamma: Any = NOT_GIVEN, *_: Any) -> None:
+    def before_process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, recipe: Any = None, *_: Any) -> None:
         register()  # whatever has called itself TCD since
-        try:
+        forget_said(p)
+        with refusing(p):
+            follow_recipe(p, recipe)
+
+    def process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, *_: Any) -> None:
+        with refusing(p):
             prepare(p, gamma, hires_gamma)
-        except BadInput as error:
-            refuse(p, error)
+
+    def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
+        if p.tcd_gammas is not None and batch_number == 0:
+            say_hints(p)
+
+    def postprocess(self, p: Any, processed: Any, *_: Any) -> None:
+        add_to_info(p, processed)

@@ -4,8 +4,9 @@ import gradio as gr
 from modules import shared
 
 from ..gamma import DEFAULT_GAMMA
+from .hints import DISTILLED
 from .host import add_option, evaluates_uncond_at_cfg_1, remove_option
-from .names import DEFAULT_GAMMA_OPTION, NAME, SINGLE_PASS_OPTION
+from .names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, HINTS_OPTION, NAME, SINGLE_PASS_OPTION
 
 SECTION = ("tcd", NAME)
 
@@ -22,8 +23,12 @@ def add_settings() -> None:
     if evaluates_uncond_at_cfg_1():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, do not evaluate the negative prompt", section=SECTION)
         add_option(SINGLE_PASS_OPTION, single_pass.info("half the work, the same picture"))
+    hints = shared.OptionInfo(True, "Hints", section=SECTION)
+    add_option(HINTS_OPTION, hints.info("below the pictures: what is likely wrong with a job's settings"))
+    distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
+    add_option(DISTILLED_OPTION, distilled.info("words of their names: they need no TCD LoRA"))
 
 
 def remove_settings() -> None:
-    remove_option(DEFAULT_GAMMA_OPTION)
-    remove_option(SINGLE_PASS_OPTION)
+    for key in (DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, HINTS_OPTION, DISTILLED_OPTION):
+        remove_option(key)

@@ -1,0 +1,36 @@
+"""Gets published LoRAs into the host's folder, and makes copies of those in formats that it does not load."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..catalogue import Published
+from ..download import download
+from ..lora import DIFFUSERS, PEFT, convert_to_kohya
+from ..prompt import find_loras
+from .host import get_lora_folder
+from .loras import list_loras, read_header, refresh_loras
+
+
+def get(lora: Published) -> Iterator[int]:
+    """Puts it into the host's folder and list, and yields how many bytes are there. DownloadError where that fails."""
+    yield from download(lora, get_lora_folder())
+    refresh_loras()
+
+
+def find_foreign(prompt: str) -> str | None:
+    """The first of a prompt's LoRAs that the host would load little or nothing of."""
+    entries = list_loras()
+    for name, _ in find_loras(prompt):
+        header = read_header(entries[name]) if name in entries else None
+        if header and header.format in (PEFT, DIFFUSERS):
+            return name
+    return None
+
+
+def convert(name: str) -> str:
+    """Puts a copy of a LoRA in kohya's format beside it, and returns its name. ValueError where that cannot be done."""
+    source = Path(list_loras()[name].filename)
+    target = source.with_name(f"{source.stem}-kohya.safetensors")
+    convert_to_kohya(source, target)
+    refresh_loras()
+    return target.stem

@@ -1,0 +1,84 @@
+"""The host's LoRAs: what each of its files is, and which of them suits a recipe."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from modules import hashes
+
+from ..catalogue import CATALOGUE, CONTENT, Identity
+from ..hints import Active
+from ..lora import KOHYA, LoRA, read_lora
+from ..prompt import is_usable
+from .host import find_networks
+
+
+def list_loras() -> dict[str, Any]:
+    """The host's entries by every name that prompts may use; these have name, filename, hash and metadata."""
+    networks = find_networks()
+    return {**networks.available_network_aliases, **networks.available_networks} if networks else {}
+
+
+def refresh_loras() -> None:
+    """Has the host look for new files."""
+    find_networks().list_available_networks()
+
+
+def read_header(entry: Any) -> LoRA | None:
+    """What the file is, or None where it is no safetensors file."""
+    try:
+        status = Path(entry.filename).stat()
+        return read_cached(entry.filename, status.st_size, status.st_mtime)
+    except (OSError, ValueError):  # the host says itself what it makes of it
+        return None
+
+
+@lru_cache(maxsize=1024)
+def read_cached(filename: str, *_: Any) -> LoRA:
+    return read_lora(Path(filename))
+
+
+def identify(entry: Any) -> Identity | None:
+    """Which LoRA it is. Its content is hashed, by the host, which remembers it, only where its size is a known one."""
+    found = [entry.hash] if entry.hash else []
+    size = Path(entry.filename).stat().st_size
+    if CATALOGUE.has_size(size):
+        entry.read_hash()
+        whole = hashes.sha256(entry.filename, f"tcd/{entry.name}") if CATALOGUE.may_need_sha256(size) else None
+        found = [digest for digest in (entry.hash, whole) if digest]
+    return CATALOGUE.identify(entry, found)
+
+
+def describe(name: str, weight: float) -> Active:
+    """A LoRA that a prompt names."""
+    entry = list_loras().get(name)
+    if entry is None:
+        return Active(name, weight, is_missing=True)
+    return Active(name, weight, read_header(entry), identify(entry))
+
+
+def find_lora(wanted: str, family: str | None) -> Any:
+    """The host's entry for a recipe's LoRA, or None: the file of that name, or the best of that line for a family."""
+    entries = list_loras()
+    if wanted not in CATALOGUE.lines:
+        return entries.get(wanted)
+    found = [entry for entry in {id(entry): entry for entry in entries.values()}.values() if is_usable(entry.name)]
+    suitable = [(rank, entry) for entry in found if (rank := rank_lora(entry, wanted, family)) is not None]
+    return min(suitable, key=lambda pair: pair[0])[1] if suitable else None
+
+
+def rank_lora(entry: Any, line: str, family: str | None) -> tuple[bool, bool, str] | None:
+    """Its place among a line's files for a base family: those that the host can load first, then the certain ones."""
+    identity = identify(entry)
+    if identity is None or identity.use.line != line:
+        return None
+    header = read_header(entry)
+    if header is None or header.family != family:
+        return None
+    return header.format != KOHYA, identity.by != CONTENT, entry.name
+
+
+def is_for_tcd(name: str) -> bool:
+    """Whether a prompt's LoRA is there, and one for TCD."""
+    use = describe(name, 1).use
+    return use is not None and use.is_for_tcd

@@ -1,0 +1,203 @@
+"""The recipes of one tab: a list, and buttons that apply, save and delete them, and get or convert their LoRAs."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ..catalogue import CATALOGUE, Published
+from ..download import DownloadError
+from ..hints import Hint
+from ..prompt import find_loras, put_lora
+from ..recipes import BUILT_IN, Recipe
+from . import host
+from .lora_files import convert, find_foreign, get
+from .loras import find_lora, is_for_tcd
+from .recipes import RECIPES
+from .translation import translate
+
+Updates = dict[Any, Any]
+
+FIELDS = {
+    "sampling": "sampler",
+    "scheduler": "schedule",
+    "steps": "steps",
+    "cfg_scale": "cfg_scale",
+    "denoising_strength": "denoising_strength",
+}
+"""The host's controls, by their elements' names without the tab's, to a recipe's fields."""
+
+APPLIED = "{recipe} is set."
+ADDED = "{recipe} is set, with {lora}."
+NO_FILE = "{recipe} is set, but there is no {lora} LoRA for {family} here."
+NO_FILE_GET = (
+    "{recipe} is set, but there is no {lora} LoRA for {family} here: Get LoRA fetches {file} ({size} MB, {licence})."
+)
+FOREIGN = "{lora} is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy that it loads."
+SAVED = "{recipe} is saved."
+DELETED = "{recipe} is deleted."
+NOTHING_TO_GET = "There is no {lora} LoRA for {family} to get."
+IS_THERE = "{lora} is here now: Apply puts it into the prompt."
+CONVERTED = "{lora} is in the prompt now, in place of {original}."
+
+TEMPLATES = (APPLIED, ADDED, NO_FILE, NO_FILE_GET, FOREIGN, SAVED, DELETED, NOTHING_TO_GET, IS_THERE, CONVERTED)
+
+
+class RecipeControls:
+    """neighbours: the host's components, by element; all of them are there when connect() is called."""
+
+    def __init__(self, script: Any, neighbours: dict[str, Any]) -> None:
+        self.tab, self.is_img2img = script.tabname, script.is_img2img
+        self.neighbours = neighbours
+        fields = [name for name in FIELDS if self.is_img2img or name != "denoising_strength"]
+        self.neighbour_ids = [f"{self.tab}_{name}" for name in (*fields, "prompt")]
+
+    def make(self, gamma: Any) -> None:
+        """Makes them where they are to stand."""
+        self.gamma = gamma
+        with gr.Column(visible=False, elem_id=f"{self.tab}_tcd_recipes") as self.block:
+            with gr.Row(elem_id=f"{self.tab}_tcd_recipe_row"):
+                self.name = gr.Dropdown(
+                    choices=self.list_names(),
+                    value=BUILT_IN[0].name,
+                    allow_custom_value=True,
+                    label="TCD recipe",
+                    elem_id=f"{self.tab}_tcd_recipe",
+                    scale=4,
+                    min_width=160,
+                )
+                self.name.do_not_save_to_config = True  # the user's own may be gone by then
+                self.apply_button = self.make_button("Apply", "apply")
+                self.save_button = self.make_button("Save", "save")
+                self.delete_button = self.make_button("Delete", "delete")
+                self.get_button = self.make_button("Get LoRA", "get", visible=host.may_write_files())
+                self.convert_button = self.make_button("Convert LoRA", "convert", visible=False)
+            self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
+
+    def make_button(self, text: str, name: str, **kwargs: Any) -> gr.Button:
+        return gr.Button(text, elem_id=f"{self.tab}_tcd_{name}", size="sm", min_width=60, scale=1, **kwargs)
+
+    def connect(self) -> None:
+        """Makes the buttons work, once the host's controls are there."""
+        prompt = self.neighbours[f"{self.tab}_prompt"]
+        self.prompt = prompt
+        self.fields = {
+            field: self.neighbours[f"{self.tab}_{name}"]
+            for name, field in FIELDS.items()
+            if f"{self.tab}_{name}" in self.neighbours and f"{self.tab}_{name}" in self.neighbour_ids
+        }
+        self.fields["gamma"] = self.gamma
+        controls = list(self.fields.values())
+        says = [self.message]
+        quick = {"show_progress": False, "queue": False}
+        self.apply_button.click(
+            self.apply, [self.name, prompt], [*controls, prompt, self.convert_button, *says], **quick
+        )
+        self.save_button.click(self.save, [self.name, prompt, *controls], [self.name, *says], **quick)
+        self.delete_button.click(self.delete, [self.name], [self.name, *says], **quick)
+        self.get_button.click(self.get, [self.name], says, show_progress=False)
+        self.convert_button.click(self.convert, [prompt], [prompt, self.convert_button, *says], **quick)
+        host.on_page_load(self.refresh, inputs=[], outputs=[self.name])
+
+    def list_names(self) -> list[str]:
+        """Of the built-in ones alone, where the user's own cannot be read; saving one then says so."""
+        try:
+            recipes = RECIPES.list(self.is_img2img)
+        except ValueError:
+            recipes = [recipe for recipe in BUILT_IN if self.is_img2img or not recipe.is_for_img2img]
+        return [recipe.name for recipe in recipes]
+
+    def refresh(self) -> Any:
+        return gr.update(choices=self.list_names())
+
+    def say(self, template: str, **values: Any) -> Updates:
+        return {self.message: escape(translate(Hint(template, values)))}
+
+    def refuse(self, error: Exception) -> Updates:
+        return {self.message: f'<span class="error">{escape(str(error))}</span>'}
+
+    def apply(self, name: str, prompt: str) -> Updates:
+        """Sets what the recipe names, and nothing else."""
+        try:
+            recipe = RECIPES.find(name)
+        except ValueError as error:
+            return self.refuse(error)
+        named = {field: getattr(recipe, field) for field in self.fields}
+        updates = {self.fields[field]: gr.update(value=value) for field, value in named.items() if value is not None}
+        return {**updates, **self.apply_lora(recipe, prompt)}
+
+    def apply_lora(self, recipe: Recipe, prompt: str) -> Updates:
+        """Puts the recipe's LoRA into the prompt, in place of another for TCD, and looks at what is there."""
+        if recipe.lora is None:
+            return self.say(APPLIED, recipe=recipe.name)
+        _, family = host.get_checkpoint()
+        lora = find_lora(recipe.lora, family)
+        if lora is None:
+            return self.advise(recipe, family)
+        others = {found for found, _ in find_loras(prompt) if is_for_tcd(found)}
+        prompt = put_lora(prompt, lora.name, recipe.weight, others)
+        foreign = find_foreign(prompt)
+        said = self.say(FOREIGN, lora=foreign) if foreign else self.say(ADDED, recipe=recipe.name, lora=lora.name)
+        return {self.prompt: prompt, self.convert_button: gr.update(visible=bool(foreign)), **said}
+
+    def advise(self, recipe: Recipe, family: str | None) -> Updates:
+        values = {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"}
+        file = CATALOGUE.find(str(recipe.lora), family)
+        if file is None or not host.may_write_files():
+            return self.say(NO_FILE, **values)
+        size = round(file.size / 1e6)
+        return self.say(NO_FILE_GET, **values, file=file.name, size=size, licence=file.licence)
+
+    def save(self, name: str, prompt: str, *values: Any) -> Updates:
+        """Keeps what the controls say now, and the prompt's LoRA for TCD."""
+        settings = dict(zip(self.fields, values))
+        loras = [(found, weight) for found, weight in find_loras(prompt) if is_for_tcd(found)]
+        if loras:
+            settings["lora"], settings["weight"] = loras[0]
+        try:
+            RECIPES.save(Recipe(name.strip(), **settings))
+        except ValueError as error:
+            return self.refuse(error)
+        return {self.name: gr.update(choices=self.list_names(), value=name.strip()), **self.say(SAVED, recipe=name)}
+
+    def delete(self, name: str) -> Updates:
+        try:
+            RECIPES.delete(name)
+        except ValueError as error:
+            return self.refuse(error)
+        names = self.list_names()
+        return {self.name: gr.update(choices=names, value=names[0]), **self.say(DELETED, recipe=name)}
+
+    def get(self, name: str) -> Iterator[Updates]:
+        """Fetches the recipe's LoRA for the checkpoint's family, and says how far it is."""
+        try:
+            recipe = RECIPES.find(name)
+            _, family = host.get_checkpoint()
+            file = CATALOGUE.find(str(recipe.lora), family)
+            if file is None:
+                yield self.say(NOTHING_TO_GET, lora=recipe.lora, family=family)
+                return
+            for done in get(file):
+                yield {self.message: show_progress(file, done)}
+            yield self.say(IS_THERE, lora=file.name)
+        except (ValueError, DownloadError) as error:
+            yield self.refuse(error)
+
+    def convert(self, prompt: str) -> Updates:
+        """Puts a copy into the prompt in place of the first LoRA that the host cannot load."""
+        original = find_foreign(prompt)
+        if original is None:
+            return {self.convert_button: gr.update(visible=False)}
+        try:
+            copy = convert(original)
+        except ValueError as error:
+            return self.refuse(error)
+        prompt = put_lora(prompt, copy, dict(find_loras(prompt))[original], {original})
+        more = gr.update(visible=find_foreign(prompt) is not None)
+        return {self.prompt: prompt, self.convert_button: more, **self.say(CONVERTED, lora=copy, original=original)}
+
+
+def show_progress(file: Published, done: int) -> str:
+    text = f"{file.name}: {done / 1e6:.0f} of {file.size / 1e6:.0f} MB"
+    return f'<progress value="{done}" max="{file.size}"></progress> {escape(text)}'

@@ -1,0 +1,69 @@
+"""A recipe that a job names: what its request leaves at the defaults, the recipe sets."""
+
+from typing import Any
+
+from modules import shared
+
+from ..hints import Hint
+from ..prompt import find_loras, put_lora
+from ..recipes import Recipe, Recipes
+from . import host
+from .errors import bad_input
+from .loras import find_lora, is_for_tcd
+from .said import say
+from .translation import translate
+
+RECIPES = Recipes(host.DATA / "tcd-recipes.json")
+
+NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
+
+
+def follow_recipe(p: Any, name: Any) -> None:
+    """Sets up a job by the recipe of that name. BadInput if there is none, or it is for img2img and the job is not."""
+    p.tcd_recipe = None
+    if not name:
+        return
+    with bad_input():
+        recipe = RECIPES.find(name)
+        if recipe.is_for_img2img and not hasattr(p, "init_images"):
+            raise ValueError(f"TCD recipe {recipe.name!r} is for img2img.")
+    p.tcd_recipe = recipe
+    set_fields(p, recipe, host.find_request())
+    add_lora(p, recipe)
+
+
+def set_fields(p: Any, recipe: Recipe, request: Any) -> None:
+    """Leaves what the request brings itself, and what a script such as the X/Y/Z plot has changed since."""
+    sent = host.get_sent_fields(request) if request else set()
+    if not sent & {"sampler_name", "sampler_index"}:
+        p.sampler_name = recipe.sampler
+    if "scheduler" not in sent and not sent & {"sampler_name", "sampler_index"}:
+        p.scheduler = recipe.schedule
+    for field in ("steps", "cfg_scale", "denoising_strength"):
+        value = getattr(recipe, field)
+        is_default = request is None or (field not in sent and getattr(p, field) == getattr(request, field))
+        if value is not None and is_default:
+            setattr(p, field, value)
+
+
+def add_lora(p: Any, recipe: Recipe) -> None:
+    """Puts the recipe's LoRA into the job's prompts, where there is none for TCD yet."""
+    if recipe.lora is None:
+        return
+    _, family = host.get_checkpoint()
+    lora = find_lora(recipe.lora, family)
+    if lora is None:
+        say(p, translate(Hint(NO_SUCH_LORA, {"recipe": recipe.name, "lora": recipe.lora, "family": family})))
+        return
+    p.prompt = put_into(p.prompt, p.styles, lora.name, recipe.weight)
+    if getattr(p, "hr_prompt", None):
+        p.hr_prompt = put_into(p.hr_prompt, p.styles, lora.name, recipe.weight)
+
+
+def put_into(prompt: Any, styles: list[str], name: str, weight: float) -> Any:
+    if isinstance(prompt, list):
+        return [put_into(one, styles, name, weight) for one in prompt]
+    whole = shared.prompt_styles.apply_styles_to_prompt(prompt, styles or [])
+    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole)):
+        return prompt
+    return put_lora(prompt, name, weight)
