@@ -26,22 +26,6 @@ OTHER_LORA = "{lora} is a LoRA of {line}, not for TCD: it wants {sampler}, {step
 OTHER_LORA_BY_NAME = (
     "{lora} is, by its name, a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
 )
-CFG_SCALE = 2
-"""What a LoRA with guidance distilled into it bears."""
-
-NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
-ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: add {tag} to the prompt."
-GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD recipes."
-UNKNOWN = "There is no LoRA {lora} here; some WebUIs then leave out all LoRAs."
-FAMILY = "{lora} is a LoRA for {family}, and the checkpoint is {checkpoint_family}."
-FORMAT = (
-    "{lora} is in the format of {format}, of which this WebUI loads little or nothing: "
-    "Apply, beside the TCD recipes, offers a copy that it loads."
-)
-OTHER_LORA = "{lora} is a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
-OTHER_LORA_BY_NAME = (
-    "{lora} is, by its name, a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
-)
 CFG_SCALE = "CFG scale {cfg_scale} is too high for {lora}, which has guidance in it: set it to {wanted}."
 SCHEDULE = "At {steps} steps, {schedule} is not the schedule that TCD wants: set the schedule type to Automatic."
 STEPS = (

@@ -16,7 +16,7 @@ from types import CodeType, FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import gradio
-from modules import paths_internal, scripts, sd_models, sd_samplers, sd_samplers_kdiffusion, shared
+from modules import localization, paths_internal, scripts, sd_models, sd_samplers, sd_samplers_kdiffusion, shared
 
 from ..checkpoint import read_family
 from ..lora import SD1, SD2, SDXL
@@ -181,6 +181,15 @@ def placed_after(block: Any) -> Iterator[None]:
         yield
     finally:
         context.block = inside
+
+
+def make_way_for_localizations(folder: Path) -> None:
+    """Where the host takes one file for a language (A1111 1.6), leaves it to another's, which translates all of it."""
+    for language, path in localization.localizations.items():
+        if isinstance(path, str) and Path(path).parent == folder:
+            files = [file.path for file in scripts.list_scripts("localizations", ".json")]
+            others = [file for file in files if Path(file).stem == language and Path(file).parent != folder]
+            localization.localizations[language] = others[-1] if others else path
 
 
 def shows_errors(p: Any) -> bool:

@@ -76,7 +76,7 @@ class RecipeControls:
             self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
 
     def make_button(self, text: str, name: str, **kwargs: Any) -> gr.Button:
-        return gr.Button(text, elem_id=f"{self.tab}_tcd_{name}", size="sm", min_width=60, scale=1, **kwargs)
+        return gr.Button(text, elem_id=f"{self.tab}_tcd_{name}", size="sm", min_width=60, scale=0, **kwargs)
 
     def connect(self) -> None:
         """Makes the buttons work, once the host's controls are there."""
@@ -143,7 +143,7 @@ class RecipeControls:
 
     def advise(self, recipe: Recipe, family: str | None) -> Updates:
         values = {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"}
-        file = CATALOGUE.find(str(recipe.lora), family)
+        file = CATALOGUE.find(recipe.lora or "", family)
         if file is None or not host.may_write_files():
             return self.say(NO_FILE, **values)
         size = round(file.size / 1e6)
@@ -172,11 +172,11 @@ class RecipeControls:
     def get(self, name: str) -> Iterator[Updates]:
         """Fetches the recipe's LoRA for the checkpoint's family, and says how far it is."""
         try:
-            recipe = RECIPES.find(name)
             _, family = host.get_checkpoint()
-            file = CATALOGUE.find(str(recipe.lora), family)
+            lora = RECIPES.find(name).lora or "TCD"
+            file = CATALOGUE.find(lora, family)
             if file is None:
-                yield self.say(NOTHING_TO_GET, lora=recipe.lora, family=family)
+                yield self.say(NOTHING_TO_GET, lora=lora, family=family or "this checkpoint")
                 return
             for done in get(file):
                 yield {self.message: show_progress(file, done)}

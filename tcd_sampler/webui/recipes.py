@@ -53,7 +53,12 @@ def add_lora(p: Any, recipe: Recipe) -> None:
     _, family = host.get_checkpoint()
     lora = find_lora(recipe.lora, family)
     if lora is None:
-        say(p, translate(Hint(NO_SUCH_LORA, {"recipe": recipe.name, "lora": recipe.lora, "family": family})))
+        say(
+            p,
+            translate(
+                Hint(NO_SUCH_LORA, {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"})
+            ),
+        )
         return
     p.prompt = put_into(p.prompt, p.styles, lora.name, recipe.weight)
     if getattr(p, "hr_prompt", None):

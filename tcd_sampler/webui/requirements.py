@@ -5,9 +5,12 @@ from importlib.util import find_spec
 
 REQUIRED = {
     "hashes": ["sha256"],
+    "localization": ["localizations"],
     "paths_internal": ["data_path"],
     "rng": ["ImageRNG"],
-    "script_callbacks": ["on_app_started", "on_infotext_pasted", "on_script_unloaded", "on_ui_settings"],
+    "script_callbacks": [
+        *("on_app_started", "on_before_ui", "on_infotext_pasted", "on_script_unloaded", "on_ui_settings"),
+    ],
     "scripts": ["AlwaysVisible", "Script.on_after_component", "scripts_data"],
     "sd_models": ["select_checkpoint"],
     "sd_samplers": ["all_samplers", "all_samplers_map", "create_sampler", "find_sampler_config", "set_samplers"],
