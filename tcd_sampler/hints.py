@@ -1,11 +1,13 @@
 """What is likely wrong with a job's settings, in one sentence each."""
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from . import texts
 from .catalogue import CATALOGUE, NAME, Identity, Use
 from .lora import DIFFUSERS, PEFT, LoRA
+from .texts import Text
 
 FEW_STEPS = 8
 """Up to here, another schedule than TCD's own is seen in the picture."""
@@ -13,41 +15,8 @@ FEW_STEPS = 8
 HIGHEST_CFG_SCALE = 2
 """What a LoRA with guidance distilled into it bears."""
 
-NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
-ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: add {tag} to the prompt."
-GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD recipes."
-UNKNOWN = "There is no LoRA {lora} here; some WebUIs then leave out all LoRAs."
-FAMILY = "{lora} is a LoRA for {family}, and the checkpoint is {checkpoint_family}."
-FORMAT = (
-    "{lora} is in the format of {format}, of which this WebUI loads little or nothing: "
-    "Apply, beside the TCD recipes, offers a copy that it loads."
-)
-OTHER_LORA = "{lora} is a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
-OTHER_LORA_BY_NAME = (
-    "{lora} is, by its name, a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
-)
-CFG_SCALE = "CFG scale {cfg_scale} is too high for {lora}, which has guidance in it: set it to {wanted}."
-SCHEDULE = "At {steps} steps, {schedule} is not the schedule that TCD wants: set the schedule type to Automatic."
-STEPS = (
-    "At denoising strength {strength}, {run} of the {steps} steps run: ask for {more}, or turn on in the settings "
-    "that img2img does exactly the steps that the slider says."
-)
-
-TEMPLATES = (
-    *(NO_LORA, ADD_LORA, GET_LORA, UNKNOWN, FAMILY, FORMAT, OTHER_LORA, OTHER_LORA_BY_NAME),
-    *(CFG_SCALE, SCHEDULE, STEPS),
-)
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A sentence, as its template and what goes into it, so that it can be translated."""
-
-    template: str
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.template.format(**self.values)
+HIGHEST_STRENGTH = 0.999
+"""That the WebUIs count img2img's steps with."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +55,25 @@ class Job:
         return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing]
 
 
-def find_hints(job: Job) -> list[Hint]:
+def find_hints(job: Job) -> list[Text]:
     return [*find_missing_loras(job), *find_wrong_loras(job), *find_wrong_settings(job)]
 
 
-def find_missing_loras(job: Job) -> Iterator[Hint]:
+def find_missing_loras(job: Job) -> Iterator[Text]:
     for lora in job.loras:
         if lora.is_missing:
-            yield Hint(UNKNOWN, {"lora": lora.name})
+            yield Text(texts.UNKNOWN, {"lora": lora.name})
     if job.is_distilled or any(may_suit(lora) for lora in job.active):
         return
     published = CATALOGUE.find("TCD", job.family)
     checkpoint = {"checkpoint": job.checkpoint}
     tag = job.find_tag()
     if tag:
-        yield Hint(ADD_LORA, {**checkpoint, "tag": tag})
+        yield Text(texts.ADD_LORA, {**checkpoint, "tag": tag})
     elif published:
-        yield Hint(GET_LORA, {**checkpoint, "lora": published.name})
+        yield Text(texts.GET_LORA, {**checkpoint, "lora": published.name})
     else:
-        yield Hint(NO_LORA, checkpoint)
+        yield Text(texts.NO_LORA, checkpoint)
 
 
 def may_suit(lora: Active) -> bool:
@@ -114,15 +83,15 @@ def may_suit(lora: Active) -> bool:
     return lora.file is None or lora.file.looks_distilled
 
 
-def find_wrong_loras(job: Job) -> Iterator[Hint]:
+def find_wrong_loras(job: Job) -> Iterator[Text]:
     for lora in job.active:
         if lora.file and None not in (lora.file.family, job.family) and lora.file.family != job.family:
-            yield Hint(FAMILY, {"lora": lora.name, "family": lora.file.family, "checkpoint_family": job.family})
+            yield Text(texts.FAMILY, {"lora": lora.name, "family": lora.file.family, "checkpoint_family": job.family})
         elif lora.file and lora.file.format in (PEFT, DIFFUSERS):
-            yield Hint(FORMAT, {"lora": lora.name, "format": lora.file.format})
+            yield Text(texts.FORMAT, {"lora": lora.name, "format": lora.file.format})
         if lora.identity and lora.use and not lora.use.is_for_tcd and not samples_alike(lora.use, job.gamma):
-            template = OTHER_LORA_BY_NAME if lora.identity.by == NAME else OTHER_LORA
-            yield Hint(template, {"lora": lora.name, **describe(lora.use)})
+            template = texts.OTHER_LORA_BY_NAME if lora.identity.by == NAME else texts.OTHER_LORA
+            yield Text(template, {"lora": lora.name, **describe(lora.use)})
 
 
 def samples_alike(use: Use, gamma: float) -> bool:
@@ -141,22 +110,22 @@ def describe_range(limits: tuple[float, float]) -> str:
     return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
 
-def find_wrong_settings(job: Job) -> Iterator[Hint]:
+def find_wrong_settings(job: Job) -> Iterator[Text]:
     if job.cfg_scale > HIGHEST_CFG_SCALE:
         for lora in job.active:
             if lora.use and lora.use.is_for_tcd and lora.use.cfg_scale[1] <= HIGHEST_CFG_SCALE:
                 wanted = describe_range(lora.use.cfg_scale)
-                yield Hint(CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "wanted": wanted})
+                yield Text(texts.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "wanted": wanted})
                 break
     if job.steps <= FEW_STEPS and job.schedule not in ("Automatic", "TCD"):
-        yield Hint(SCHEDULE, {"steps": job.steps, "schedule": job.schedule})
+        yield Text(texts.SCHEDULE, {"steps": job.steps, "schedule": job.schedule})
     if job.strength is not None and not job.fixes_steps:
         run = count_steps(job.steps, job.strength)
         if run < job.steps:
-            more = next(n for n in range(job.steps, 10**6) if count_steps(n, job.strength) >= job.steps)
-            yield Hint(STEPS, {"strength": f"{job.strength:g}", "run": run, "steps": job.steps, "more": more})
+            more = math.ceil((job.steps - 1) / max(min(job.strength, HIGHEST_STRENGTH), 0.001))
+            yield Text(texts.STEPS, {"strength": f"{job.strength:g}", "run": run, "steps": job.steps, "more": more})
 
 
 def count_steps(steps: int, strength: float) -> int:
     """How many of them img2img runs."""
-    return int(min(strength, 0.999) * steps) + 1
+    return int(min(strength, HIGHEST_STRENGTH) * steps) + 1

@@ -12,6 +12,9 @@ from .gamma import check_gamma
 AUTOMATIC = "Automatic"
 """The schedule that is a sampler's own."""
 
+LIMITS = [("steps", 1, 150), ("cfg_scale", 1, 30), ("denoising_strength", 0, 1), ("weight", -10, 10)]
+"""As the WebUIs have them."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -29,16 +32,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """ValueError, in one sentence, for what cannot be a recipe."""
-        for field in ("name", "sampler", "schedule"):
+        for field in ("name", "sampler", "schedule", "lora"):
             value = getattr(self, field)
-            if not isinstance(value, str) or not value.strip():
+            if not (isinstance(value, str) and value.strip()) and not (field == "lora" and value is None):
                 raise ValueError(f"A TCD recipe's {field} must be a text, not {value!r}.")
         if self.gamma is not None:
             check_gamma(self.gamma, f"The gamma of the TCD recipe {self.name!r}")
-        check_number(self, "steps", 1, 150)
-        check_number(self, "cfg_scale", 1, 30)
-        check_number(self, "denoising_strength", 0, 1)
-        check_number(self, "weight", -10, 10)
+        for field, low, high in LIMITS:
+            check_number(self, field, low, high)
 
     @property
     def is_for_img2img(self) -> bool:
@@ -47,12 +48,14 @@ class Recipe:
 
 
 def check_number(recipe: Recipe, field: str, low: float, high: float) -> None:
-    value = getattr(recipe, field)
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if value is not None and not (is_number and low <= value <= high):
-        raise ValueError(
-            f"The {field} of the TCD recipe {recipe.name!r} must be a number from {low} to {high}, not {value!r}."
-        )
+    value, is_whole = getattr(recipe, field), field == "steps"
+    if value is None and field != "weight":
+        return
+    is_number = isinstance(value, int if is_whole else Real) and not isinstance(value, bool)
+    if not (is_number and low <= value <= high):
+        kind = "a whole number" if is_whole else "a number"
+        of = f"The {field} of the TCD recipe {recipe.name!r}"
+        raise ValueError(f"{of} must be {kind} from {low} to {high}, not {value!r}.")
 
 
 def make_recipe(data: Any) -> Recipe:
@@ -93,6 +96,7 @@ class Recipes:
             part.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
             os.replace(part, self.file)
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise ValueError(f"{self.file} cannot be written ({error.strerror}).") from error
 
     def list(self, img2img: bool = True) -> list[Recipe]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 
+from .. import texts
 from ..catalogue import CATALOGUE, Published
 from ..download import DownloadError
-from ..hints import Hint
 from ..prompt import find_loras, put_lora
 from ..recipes import BUILT_IN, Recipe
+from ..texts import Text
 from . import host
 from .lora_files import convert, find_foreign, get
 from .loras import find_lora, is_for_tcd
@@ -27,21 +28,6 @@ FIELDS = {
     "denoising_strength": "denoising_strength",
 }
 """The host's controls, by their elements' names without the tab's, to a recipe's fields."""
-
-APPLIED = "{recipe} is set."
-ADDED = "{recipe} is set, with {lora}."
-NO_FILE = "{recipe} is set, but there is no {lora} LoRA for {family} here."
-NO_FILE_GET = (
-    "{recipe} is set, but there is no {lora} LoRA for {family} here: Get LoRA fetches {file} ({size} MB, {licence})."
-)
-FOREIGN = "{lora} is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy that it loads."
-SAVED = "{recipe} is saved."
-DELETED = "{recipe} is deleted."
-NOTHING_TO_GET = "There is no {lora} LoRA for {family} to get."
-IS_THERE = "{lora} is here now: Apply puts it into the prompt."
-CONVERTED = "{lora} is in the prompt now, in place of {original}."
-
-TEMPLATES = (APPLIED, ADDED, NO_FILE, NO_FILE_GET, FOREIGN, SAVED, DELETED, NOTHING_TO_GET, IS_THERE, CONVERTED)
 
 
 class RecipeControls:
@@ -112,7 +98,7 @@ class RecipeControls:
         return gr.update(choices=self.list_names())
 
     def say(self, template: str, **values: Any) -> Updates:
-        return {self.message: escape(translate(Hint(template, values)))}
+        return {self.message: escape(translate(Text(template, values)))}
 
     def refuse(self, error: Exception) -> Updates:
         return {self.message: f'<span class="error">{escape(str(error))}</span>'}
@@ -130,7 +116,7 @@ class RecipeControls:
     def apply_lora(self, recipe: Recipe, prompt: str) -> Updates:
         """Puts the recipe's LoRA into the prompt, in place of another for TCD, and looks at what is there."""
         if recipe.lora is None:
-            return self.say(APPLIED, recipe=recipe.name)
+            return self.say(texts.APPLIED, recipe=recipe.name)
         _, family = host.get_checkpoint()
         lora = find_lora(recipe.lora, family)
         if lora is None:
@@ -138,20 +124,24 @@ class RecipeControls:
         others = {found for found, _ in find_loras(prompt) if is_for_tcd(found)}
         prompt = put_lora(prompt, lora.name, recipe.weight, others)
         foreign = find_foreign(prompt)
-        said = self.say(FOREIGN, lora=foreign) if foreign else self.say(ADDED, recipe=recipe.name, lora=lora.name)
+        said = (
+            self.say(texts.FOREIGN, lora=foreign)
+            if foreign
+            else self.say(texts.ADDED, recipe=recipe.name, lora=lora.name)
+        )
         return {self.prompt: prompt, self.convert_button: gr.update(visible=bool(foreign)), **said}
 
     def advise(self, recipe: Recipe, family: str | None) -> Updates:
         values = {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"}
         file = CATALOGUE.find(recipe.lora or "", family)
         if file is None or not host.may_write_files():
-            return self.say(NO_FILE, **values)
+            return self.say(texts.NO_FILE, **values)
         size = round(file.size / 1e6)
-        return self.say(NO_FILE_GET, **values, file=file.name, size=size, licence=file.licence)
+        return self.say(texts.NO_FILE_GET, **values, file=file.name, size=size, licence=file.licence)
 
     def save(self, name: str, prompt: str, *values: Any) -> Updates:
         """Keeps what the controls say now, and the prompt's LoRA for TCD."""
-        settings = dict(zip(self.fields, values))
+        settings = {**dict(zip(self.fields, values)), "steps": round(dict(zip(self.fields, values))["steps"])}
         loras = [(found, weight) for found, weight in find_loras(prompt) if is_for_tcd(found)]
         if loras:
             settings["lora"], settings["weight"] = loras[0]
@@ -159,7 +149,10 @@ class RecipeControls:
             RECIPES.save(Recipe(name.strip(), **settings))
         except ValueError as error:
             return self.refuse(error)
-        return {self.name: gr.update(choices=self.list_names(), value=name.strip()), **self.say(SAVED, recipe=name)}
+        return {
+            self.name: gr.update(choices=self.list_names(), value=name.strip()),
+            **self.say(texts.SAVED, recipe=name),
+        }
 
     def delete(self, name: str) -> Updates:
         try:
@@ -167,7 +160,7 @@ class RecipeControls:
         except ValueError as error:
             return self.refuse(error)
         names = self.list_names()
-        return {self.name: gr.update(choices=names, value=names[0]), **self.say(DELETED, recipe=name)}
+        return {self.name: gr.update(choices=names, value=names[0]), **self.say(texts.DELETED, recipe=name)}
 
     def get(self, name: str) -> Iterator[Updates]:
         """Fetches the recipe's LoRA for the checkpoint's family, and says how far it is."""
@@ -176,11 +169,11 @@ class RecipeControls:
             lora = RECIPES.find(name).lora or "TCD"
             file = CATALOGUE.find(lora, family)
             if file is None:
-                yield self.say(NOTHING_TO_GET, lora=lora, family=family or "this checkpoint")
+                yield self.say(texts.NOTHING_TO_GET, lora=lora, family=family or "this checkpoint")
                 return
             for done in get(file):
                 yield {self.message: show_progress(file, done)}
-            yield self.say(IS_THERE, lora=file.name)
+            yield self.say(texts.IS_THERE, lora=file.name)
         except (ValueError, DownloadError) as error:
             yield self.refuse(error)
 
@@ -195,7 +188,11 @@ class RecipeControls:
             return self.refuse(error)
         prompt = put_lora(prompt, copy, dict(find_loras(prompt))[original], {original})
         more = gr.update(visible=find_foreign(prompt) is not None)
-        return {self.prompt: prompt, self.convert_button: more, **self.say(CONVERTED, lora=copy, original=original)}
+        return {
+            self.prompt: prompt,
+            self.convert_button: more,
+            **self.say(texts.CONVERTED, lora=copy, original=original),
+        }
 
 
 def show_progress(file: Published, done: int) -> str:

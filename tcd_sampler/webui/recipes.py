@@ -4,9 +4,9 @@ from typing import Any
 
 from modules import shared
 
-from ..hints import Hint
 from ..prompt import find_loras, put_lora
 from ..recipes import Recipe, Recipes
+from ..texts import NO_SUCH_LORA, Text
 from . import host
 from .errors import bad_input
 from .loras import find_lora, is_for_tcd
@@ -14,8 +14,6 @@ from .said import say
 from .translation import translate
 
 RECIPES = Recipes(host.DATA / "tcd-recipes.json")
-
-NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
 
 
 def follow_recipe(p: Any, name: Any) -> None:
@@ -56,7 +54,7 @@ def add_lora(p: Any, recipe: Recipe) -> None:
         say(
             p,
             translate(
-                Hint(NO_SUCH_LORA, {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"})
+                Text(NO_SUCH_LORA, {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"})
             ),
         )
         return

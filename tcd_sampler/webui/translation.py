@@ -3,16 +3,16 @@
 import json
 from pathlib import Path
 
-from ..hints import Hint
+from ..texts import Text
 from .host import get_option
 
 LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 
 
-def translate(hint: Hint) -> str:
-    """A hint in the language that the host is set to; in English where we have none for it."""
+def translate(text: Text) -> str:
+    """A text in the language that the host is set to; in English where we have none for it."""
     file = LOCALIZATIONS / f"{get_option('localization', 'None')}.json"
     if not file.is_file():
-        return str(hint)
+        return str(text)
     texts = json.loads(file.read_text(encoding="utf-8"))
-    return str(Hint(texts.get(hint.template, hint.template), hint.values))
+    return str(Text(texts.get(text.template, text.template), text.values))

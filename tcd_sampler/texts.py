@@ -1,0 +1,54 @@
+"""What is said to users beside errors: sentences with places for values, which localizations/ has translations of."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence, as its template and what goes into it, so that it can be translated."""
+
+    template: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.template.format(**self.values)
+
+
+# Hints, below a job's pictures
+
+NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
+ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: add {tag} to the prompt."
+GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD recipes."
+UNKNOWN = "There is no LoRA {lora} here; some WebUIs then leave out all LoRAs."
+FAMILY = "{lora} is a LoRA for {family}, and the checkpoint is {checkpoint_family}."
+FORMAT = (
+    "{lora} is in the format of {format}, of which this WebUI loads little or nothing: "
+    "Apply, beside the TCD recipes, offers a copy that it loads."
+)
+OTHER_LORA = "{lora} is a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
+OTHER_LORA_BY_NAME = (
+    "{lora} is, by its name, a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
+)
+CFG_SCALE = "CFG scale {cfg_scale} is too high for {lora}, which has guidance in it: set it to {wanted}."
+SCHEDULE = "At {steps} steps, {schedule} is not the schedule that TCD wants: set the schedule type to Automatic."
+STEPS = (
+    "At denoising strength {strength}, {run} of the {steps} steps run: ask for {more}, or turn on in the settings "
+    "that img2img does exactly the steps that the slider says."
+)
+
+# Recipes, below their buttons and below pictures
+
+APPLIED = "{recipe} is set."
+ADDED = "{recipe} is set, with {lora}."
+NO_FILE = "{recipe} is set, but there is no {lora} LoRA for {family} here."
+NO_FILE_GET = (
+    "{recipe} is set, but there is no {lora} LoRA for {family} here: Get LoRA fetches {file} ({size} MB, {licence})."
+)
+FOREIGN = "{lora} is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy that it loads."
+SAVED = "{recipe} is saved."
+DELETED = "{recipe} is deleted."
+NOTHING_TO_GET = "There is no {lora} LoRA for {family} to get."
+IS_THERE = "{lora} is here now: Apply puts it into the prompt."
+CONVERTED = "{lora} is in the prompt now, in place of {original}."
+NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
