@@ -27,7 +27,7 @@ def say_hints(p: Any) -> None:
 def describe_job(p: Any) -> Job:
     """The first pass that TCD samples."""
     hires = not is_tcd(p.sampler_name)
-    checkpoint, family = host.get_checkpoint()
+    checkpoint, family = host.get_checkpoint(p)
     is_img2img = hasattr(p, "init_images")
     return Job(
         steps=(p.hr_second_pass_steps or p.steps) if hires else p.steps,

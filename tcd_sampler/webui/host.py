@@ -223,9 +223,13 @@ DATA = Path(paths_internal.data_path)
 """Where the user's own things are."""
 
 
-def get_checkpoint() -> tuple[str, str | None]:
-    """The checkpoint that is chosen, and its base family where it can be told. Some load it with the first job only."""
-    info = sd_models.select_checkpoint()
+def get_checkpoint(p: Any = None) -> tuple[str, str | None]:
+    """The checkpoint that a job will have, or that is chosen, and its base family where it can be told.
+
+    By its file, for some load it with the first job only, and a job's own checkpoint is not loaded when it starts.
+    """
+    own = (p.override_settings or {}).get("sd_model_checkpoint") if p else None
+    info = (own and sd_models.get_closet_checkpoint_match(own)) or sd_models.select_checkpoint()
     return info.name_for_extra, read_family(Path(info.filename)) or get_loaded_family()
 
 

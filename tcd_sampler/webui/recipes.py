@@ -48,7 +48,7 @@ def add_lora(p: Any, recipe: Recipe) -> None:
     """Puts the recipe's LoRA into the job's prompts, where there is none for TCD yet."""
     if recipe.lora is None:
         return
-    _, family = host.get_checkpoint()
+    _, family = host.get_checkpoint(p)
     lora = find_lora(recipe.lora, family)
     if lora is None:
         say(

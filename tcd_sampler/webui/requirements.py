@@ -12,7 +12,7 @@ REQUIRED = {
         *("on_app_started", "on_before_ui", "on_infotext_pasted", "on_script_unloaded", "on_ui_settings"),
     ],
     "scripts": ["AlwaysVisible", "Script.on_after_component", "scripts_data"],
-    "sd_models": ["select_checkpoint"],
+    "sd_models": ["get_closet_checkpoint_match", "select_checkpoint"],
     "sd_samplers": ["all_samplers", "all_samplers_map", "create_sampler", "find_sampler_config", "set_samplers"],
     "sd_samplers_common": ["SamplerData"],
     "sd_samplers_kdiffusion": [

@@ -1,0 +1,228 @@
+"""Recipes in requests: they set what the request leaves out, and hints say what is wrong, once, without blocking."""
+
+import json
+
+import pytest
+
+from . import loras
+from .conftest import long, needs
+from .jobs import NOTHING, mask, picture
+
+SD15 = {"sd_model_checkpoint": "small-sd15.safetensors"}
+SMALL = {"width": 64, "height": 64, "override_settings": SD15}
+LEFT_OUT = dict.fromkeys(("sampler_name", "steps", "cfg_scale"), NOTHING)
+TAG = "<lora:tcd-one:1>"
+
+
+@pytest.fixture(scope="module")
+def folder(webui):
+    """The WebUI's LoRAs: one for TCD, and others."""
+    folder = webui.data / "models" / "Lora"
+    loras.write(folder / "tcd-one.safetensors")
+    loras.write(folder / "tcd-sd21.safetensors", family="SD 2.1")
+    loras.write(folder / "tcd-peft.safetensors", format="peft")
+    loras.write(folder / "style.safetensors", layers="attn2")
+    loras.write(folder / "sdxl_lightning_4step.safetensors", layers="attn2")
+    webui.post("/sdapi/v1/refresh-loras", {})
+    yield folder
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
+    webui.post("/sdapi/v1/refresh-loras", {})
+
+
+@pytest.fixture
+def follow(jobs, folder):
+    """Runs a job by a recipe."""
+
+    def follow(recipe, *, kind="txt2img", gamma=None, **fields):
+        return getattr(jobs, kind)(gamma, None, recipe, **{**LEFT_OUT, **SMALL, **fields})
+
+    return follow
+
+
+@pytest.fixture
+def hints(jobs, folder):
+    """What is said of a job."""
+
+    def hints(*tcd, kind="txt2img", **fields):
+        result = getattr(jobs, kind)(*tcd, **{"prompt": f"a house {TAG}", "steps": 2, **SMALL, **fields})
+        assert "TCD hints" not in result.infotext
+        return result.info["extra_generation_params"].get("TCD hints", [])
+
+    return hints
+
+
+@pytest.fixture
+def own_recipes(webui):
+    file = webui.data / "tcd-recipes.json"
+    yield file
+    file.unlink(missing_ok=True)
+
+
+def assert_says(infotext, **values):
+    for key, value in values.items():
+        assert f"{key.replace('_', ' ')}: {value}," in infotext
+
+
+def test_what_is_left_out_is_the_recipes(follow):
+    result = follow("TCD, 4 steps", prompt="a house")
+    assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)
+    assert "CFG scale: 1" in result.infotext
+    assert result.info["prompt"] == f"a house {TAG}"
+    assert "TCD hints" not in result.info["extra_generation_params"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"steps": 3}, {"Steps": 3, "TCD_gamma": 0.3}),
+        ({"cfg_scale": 1.5}, {"CFG_scale": 1.5, "Steps": 4}),
+        ({"gamma": 0.65}, {"TCD_gamma": 0.65}),
+        ({"eta": 0.45}, {"TCD_gamma": 0.45}),
+        pytest.param({"sampler_name": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
+        pytest.param({"sampler_index": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
+        pytest.param({"steps": 50}, {"Steps": 50}, marks=long),  # the API's own default, but sent
+    ],
+    ids=lambda value: ", ".join(value),
+)
+def test_what_the_request_brings_is_its_own(follow, fields, says):
+    assert_says(follow("TCD, 4 steps", **fields).infotext, **says)
+
+
+def test_a_schedule_of_the_requests_own(follow, webui):
+    needs(webui.has_schedules, "list of schedules")
+    assert_says(follow("TCD, 4 steps", scheduler="Karras").infotext, Schedule_type="Karras", Steps=4)
+    assert_says(follow("TCD, 4 steps").infotext, Schedule_type="TCD")
+
+
+def test_an_infotexts_values_are_the_requests_own(follow, webui):
+    needs(webui.can_paste, "infotext in requests")
+    infotext = "a house\nSteps: 3, Sampler: TCD, Seed: 7, TCD gamma: 0.65"
+    assert_says(follow("TCD, 4 steps", infotext=infotext).infotext, Steps=3, TCD_gamma=0.65, CFG_scale=1)
+
+
+@pytest.mark.parametrize("tag", ["<lora:tcd-one:0.5>", pytest.param("<lora:tcd-peft:1>", marks=long)])
+def test_a_prompts_own_lora_for_tcd_stays_the_only_one(follow, tag):
+    assert follow("TCD, 4 steps", prompt=f"a house {tag}").info["prompt"] == f"a house {tag}"
+
+
+def test_another_lora_stays_beside_it(follow):
+    result = follow("TCD, 4 steps", prompt="a house <lora:style:0.5>", batch_size=2)
+    assert result.info["all_prompts"] == [f"a house <lora:style:0.5> {TAG}"] * 2
+
+
+@long
+def test_the_hires_passs_own_prompt_gets_it_too(follow):
+    hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_prompt": "a big house"}
+    assert f"a big house {TAG}" in follow("TCD, 4 steps", steps=1, prompt="a house", **hires).infotext
+
+
+def test_inpainting(follow, jobs, folder):
+    fields = {"mask": mask(), "denoising_strength": NOTHING}
+    result = follow("TCD inpainting, 8 steps", kind="img2img", **fields)
+    assert_says(result.infotext, Steps=8, Denoising_strength=0.99)
+    own = follow("TCD inpainting, 8 steps", kind="img2img", **{**fields, "denoising_strength": 0.5})
+    assert_says(own.infotext, Steps=8, Denoising_strength=0.5)
+    sentence = jobs.refused(None, None, "TCD inpainting, 8 steps", **SMALL)
+    assert sentence == "TCD recipe 'TCD inpainting, 8 steps' is for img2img."
+
+
+def test_an_unknown_recipe(jobs, follow):
+    sentence = jobs.refused(None, None, "TCD, 5 steps", kind="img2img", init_images=[picture()])
+    assert sentence.startswith("TCD recipe must be one of: TCD, 4 steps; TCD, 8 steps; ")
+    assert sentence.endswith("; not 'TCD, 5 steps'.")
+    assert "Steps: 4" in follow("TCD, 4 steps").infotext
+
+
+def test_own_recipes(follow, jobs, own_recipes):
+    recipe = {"name": "mine", "steps": 3, "gamma": 0.45, "lora": "style", "weight": 0.5}
+    own_recipes.write_text(json.dumps([recipe]))
+    result = follow("mine", prompt="a house", cfg_scale=1)
+    assert_says(result.infotext, Steps=3, TCD_gamma=0.45)
+    assert result.info["prompt"] == "a house <lora:style:0.5>"
+    own_recipes.write_text("{")
+    sentence = jobs.refused(None, None, "mine", **SMALL)
+    assert sentence.startswith(f"{own_recipes} cannot be read (")
+    assert own_recipes.read_text() == "{"
+
+
+def test_a_lora_that_is_not_there_is_never_asked_for(follow):
+    result = follow("TDD, 8 steps", prompt="a house", steps=1)
+    assert result.info["prompt"] == "a house"
+    said = result.info["extra_generation_params"]["TCD hints"]
+    assert said[0] == "The recipe TDD, 8 steps wants a LoRA TDD for SD 1.5, which is not here: it ran without."
+    assert len(said) == 2  # and what is here
+
+
+def test_a_plots_values_stay(follow, jobs):
+    plot = jobs.plot("Steps", "2, 3", "[TCD] Gamma", "0.15, 0.95")
+    cells = follow("TCD, 4 steps", prompt="a house", **plot).info["infotexts"][1:]
+    assert [("Steps: 2," in cell, "TCD gamma: 0.15," in cell) for cell in cells] == [
+        *((True, True), (False, True)),
+        *((True, False), (False, False)),
+    ]
+    assert all(cell.startswith(f"a house {TAG}\n") for cell in cells)
+
+
+def test_the_next_job_has_no_recipe(follow, jobs):
+    follow("TCD, 8 steps", steps=1)
+    assert_says(jobs.txt2img(None, None, None, steps=2, **SMALL).infotext, Steps=2, TCD_gamma=0.3)
+    assert_says(jobs.txt2img(sampler_name="Euler a", steps=2, **SMALL).infotext, Steps=2)
+
+
+NO_LORA = f"No TCD LoRA is active, and small-sd15 is not known as distilled: add {TAG} to the prompt."
+CFG_SCALE = "CFG scale 7 is too high for tcd-one, which has guidance in it: set it to 1."
+LIGHTNING = (
+    "sdxl_lightning_4step is, by its name, a LoRA of SDXL-Lightning, "
+    "not for TCD: it wants Euler, SGM Uniform, 2-8 steps, CFG scale 1."
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, []),
+        ({"prompt": "a house"}, [NO_LORA]),
+        ({"prompt": "a house <lora:tcd-one:0>", "n_iter": 2}, [NO_LORA]),
+        ({"prompt": f"a <lora:tcd-sd21:0.01> {TAG}"}, "tcd-sd21 is a LoRA for SD 2.1, and the checkpoint is SD 1.5."),
+        ({"cfg_scale": 7, "prompt": f"a <lora:sdxl_lightning_4step:0.5> {TAG}"}, [LIGHTNING, CFG_SCALE]),
+        pytest.param({"cfg_scale": 7}, [CFG_SCALE], marks=long),
+        pytest.param({"prompt": "a house <lora:style:1>"}, [NO_LORA], marks=long),
+        pytest.param({"prompt": "a house", "sampler_name": "Euler a"}, [], marks=long),
+        pytest.param({"prompt": f"a house {TAG} <lora:nonsense:1>"}, "There is no LoRA nonsense here; ", marks=long),
+        pytest.param({"prompt": "a house <lora:tcd-peft:1>"}, "tcd-peft is in the format of PEFT, ", marks=long),
+    ],
+)
+def test_hints(hints, fields, said):
+
+    found = hints(**fields)
+    assert found == said if isinstance(said, list) else found[0].startswith(said)
+
+
+def test_hints_on_the_schedule(hints, webui):
+    schedule = {"scheduler": "Karras"} if webui.has_schedules else {}
+    overrides = SD15 if webui.has_schedules else {**SD15, "k_sched_type": "karras"}
+    name = "Karras" if webui.has_schedules else "karras"
+    sentence = f"At 4 steps, {name} is not the schedule that TCD wants: set the schedule type to Automatic."
+    assert hints(steps=4, override_settings=overrides, **schedule) == [sentence]
+
+
+def test_hints_on_the_strength(hints):
+    fields = {"kind": "img2img", "steps": 4, "denoising_strength": 0.5}
+    assert hints(**fields)[0].startswith("At denoising strength 0.5, 3 of the 4 steps run: ask for 6, ")
+    assert hints(**fields, override_settings={**SD15, "img2img_fix_steps": True}) == []
+
+
+def test_the_settings(hints):
+    assert hints(prompt="a house", override_settings={**SD15, "tcd_hints": False}) == []
+    assert hints(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": "turbo, SMALL-"}) == []
+    assert hints(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": ""}) == [NO_LORA]
+
+
+@long
+def test_hints_on_a_hires_pass_alone(hints):
+    hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_second_pass_steps": 2}
+    fields = {"sampler_name": "Euler a", "hr_sampler_name": "TCD", **hires}
+    assert hints(**fields) == []
+    assert hints(**fields, prompt="a house") == [NO_LORA]
+    assert hints(**fields, prompt="a house", hr_prompt=f"a big house {TAG}") == []
