@@ -60,16 +60,20 @@ class Identity:
     file: Published | None = None
 
 
+def get_words(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text.lower()).strip()
+
+
 class Catalogue:
     """Lines of LoRAs, each of one kind of distillation, and their files."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.lines = data["lines"]
-        self.files = [self.make(**file) for file in data["files"]]
+        self.files = [self.make(line, file) for line, files in data["files"].items() for file in files]
 
-    def make(self, line: str, **file: Any) -> Published:
-        """A file has its line's settings where it brings none of its own."""
-        settings = {**self.lines[line], **file}
+    def make(self, line: str, file: dict[str, Any]) -> Published:
+        """A file has its line's settings where it brings none of its own; its path is its name unless told."""
+        settings = {"path": f"{file['name']}.safetensors", **self.lines[line], **file}
         known = {name: settings[name] for name in Published.__dataclass_fields__ if name in settings}
         return Published(**known, use=self.make_use(line, settings))
 
@@ -105,9 +109,9 @@ class Catalogue:
 
     def find_use(self, text: str) -> Use | None:
         """What a text names: a published file, else a line by its words."""
-        words = re.sub(r"[\W_]+", " ", text.lower())
+        words = get_words(text)
         for file in self.files:
-            if words == re.sub(r"[\W_]+", " ", file.name.lower()):
+            if words == get_words(file.name):
                 return file.use
         for line, settings in self.lines.items():
             if re.search(settings["words"], words):
