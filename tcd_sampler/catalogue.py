@@ -59,7 +59,7 @@ class Identity:
 
 
 def get_words(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", text.lower())
+    return re.sub(r"[\W_]+", " ", text.lower()).strip()
 
 
 class Named(Protocol):
@@ -76,11 +76,11 @@ class Catalogue:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.lines = data["lines"]
-        self.files = [self.make(**file) for file in data["files"]]
+        self.files = [self.make(line, file) for line, files in data["files"].items() for file in files]
 
-    def make(self, line: str, **file: Any) -> Published:
-        """A file has its line's settings where it brings none of its own."""
-        settings = {**self.lines[line], **file}
+    def make(self, line: str, file: dict[str, Any]) -> Published:
+        """A file has its line's settings where it brings none of its own; its path is its name unless told."""
+        settings = {"path": f"{file['name']}.safetensors", **self.lines[line], **file}
         known = {name: settings[name] for name in Published.__dataclass_fields__ if name in settings}
         return Published(**known, use=self.make_use(line, settings))
 

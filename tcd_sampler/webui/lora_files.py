@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..catalogue import Published
+from ..conversion import convert_to_kohya
 from ..download import download
-from ..lora import DIFFUSERS, PEFT, convert_to_kohya
+from ..lora import DIFFUSERS, PEFT
 from ..prompt import find_loras
 from .host import get_lora_folder
 from .loras import list_loras, read_header, refresh_loras
