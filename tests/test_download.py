@@ -6,7 +6,10 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -21,6 +24,7 @@ from tcd_sampler.download import DownloadError, download, is_safe
 
 from .loopback import answers, breaks_after, hangs_after, serve, whole
 
+ROOT = Path(__file__).parents[1]
 CONTENT = random.Random(0).randbytes(300_000)
 LORA = SimpleNamespace(
     name="TCD-SDXL-LoRA",
@@ -32,6 +36,7 @@ LORA = SimpleNamespace(
 FINAL = f"{LORA.name}.safetensors"
 PART = f".{LORA.name}.part"
 HALF = 150_000
+CHUNK = module.CHUNK
 WRONG = CONTENT[:HALF] + b"\0" * HALF
 
 
@@ -696,3 +701,158 @@ def test_a_disk_without_locks(server, folder, monkeypatch):
     monkeypatch.setattr(module, "lock", lock)
     fetch(server, folder)
     assert get_files(folder) == {FINAL: CONTENT}
+
+
+# The command. Its package is a stand-in: with a list of its own, and without torch, which takes seconds to import.
+
+DRIVER = f"""
+import runpy, signal, sys
+from types import ModuleType, SimpleNamespace
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may have it ignored
+package = sys.modules["tcd_sampler"] = ModuleType("tcd_sampler")
+package.__path__ = [{str(ROOT / "tcd_sampler")!r}]
+catalogue = sys.modules["tcd_sampler.catalogue"] = ModuleType("tcd_sampler.catalogue")
+family = SimpleNamespace(family="SDXL", licence="MIT", line="4 to 50 steps", sampler="TCD", **{vars(LORA)!r})
+second = SimpleNamespace(**{{**vars(family), "name": "second", "family": "SD 1.5", "size": 1_000_000}})
+other = SimpleNamespace(**{{**vars(family), "name": "other", "sampler": "LCM"}})
+catalogue.PUBLISHED = [family, second, other]
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@contextmanager
+def command(*arguments, server=None, install=ROOT / "install.py"):
+    environment = {**os.environ, "HF_ENDPOINT": server.address if server else "http://127.0.0.1:9"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *map(str, [install, *arguments])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run(*arguments, **options):
+    with command(*arguments, **options) as process:
+        output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors.splitlines()
+
+
+def test_without_arguments_nothing_happens(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / "install.py"], capture_output=True, text=True, cwd=tmp_path
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines()}
+    assert "argparse" in imported
+    assert not imported & {"tcd_sampler", "torch", "requests", "urllib3", "tqdm", "socket"}
+    assert (result.returncode, result.stdout) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list():
+    status, output, errors = run("--list")
+    assert (status, errors) == (0, [])
+    assert output.splitlines() == [
+        "TCD-SDXL-LoRA  SDXL    0 MB  MIT  4 to 50 steps",
+        "second         SD 1.5  1 MB  MIT  4 to 50 steps",
+    ]
+
+
+def test_command(server, folder):
+    status, output, errors = run(LORA.name, LORA.name, "--to", folder, server=server)
+    assert status == 0
+    assert output == f"Downloaded {folder / FINAL}.\n"
+    assert "100%" in errors[-1]
+    assert get_files(folder) == {FINAL: CONTENT}
+
+
+def test_command_with_one_that_fails(server, folder):
+    status, output, errors = run("second", LORA.name, "--to", folder, server=server)
+    assert status == 1
+    assert output == f"Downloaded {folder / FINAL}.\n"
+    assert any(line.startswith("second was not downloaded: 127.0.0.1:") for line in errors)
+    assert get_files(folder) == {FINAL: CONTENT}
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_folder_of_the_webui(server, tmp_path, linked):
+    extension = tmp_path / "webui" / "extensions" / "tcd"
+    folder = tmp_path / "webui" / "models" / "Lora"
+    folder.mkdir(parents=True)
+    if linked:
+        extension.parent.mkdir()
+        extension.symlink_to(ROOT)
+    else:
+        extension.mkdir(parents=True)
+        shutil.copy(ROOT / "install.py", extension)
+    status, output, _ = run(LORA.name, server=server, install=extension / "install.py")
+    assert (status, output) == (0, f"Downloaded {folder / FINAL}.\n")
+    assert get_files(folder) == {FINAL: CONTENT}
+
+
+@pytest.mark.parametrize("where", ["elsewhere/tcd", "webui/extensions/tcd"])
+def test_no_folder_of_a_webui(tmp_path, where):
+    extension = tmp_path / where
+    extension.mkdir(parents=True)
+    shutil.copy(ROOT / "install.py", extension)
+    (tmp_path / "models" / "Lora").mkdir(parents=True)
+    status, output, errors = run(LORA.name, install=extension / "install.py")
+    sentence = "This is not among a WebUI's extensions: name the folder for LoRAs with --to FOLDER."
+    assert (status, output, errors) == (1, "", [sentence])
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([LORA.name, "none"], "There is no LoRA none in the list: TCD-SDXL-LoRA, second."),
+        (["other"], "There is no LoRA other in the list: TCD-SDXL-LoRA, second."),
+        ([], "Name the LoRAs to download, of these: TCD-SDXL-LoRA, second."),
+    ],
+)
+def test_unknown_names(server, folder, names, sentence):
+    assert run(*names, "--to", folder, server=server) == (1, "", [sentence])
+    assert get_files(folder) == {}
+    assert server.requests == []
+
+
+def wait_for_half(server, folder):
+    """Until the command has put what it was sent into the part file, but for the end of a chunk."""
+    assert server.sent.wait(30)
+    deadline = time.monotonic() + 30
+    while (folder / PART).stat().st_size < HALF - CHUNK:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_interrupted_command(server, folder):
+    server.answers = [hangs_after(HALF)]
+    with command(LORA.name, "--to", folder, server=server) as process:
+        wait_for_half(server, folder)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (130, "")
+    assert errors.splitlines()[-1] == "Interrupted: what was not finished is not kept."
+    assert "Traceback" not in errors
+    assert get_files(folder) == {}
+
+
+def test_killed_command(server, folder):
+    server.answers = [hangs_after(HALF), whole]
+    with command(LORA.name, "--to", folder, server=server) as process:
+        wait_for_half(server, folder)
+        with pytest.raises(DownloadError, match="already being downloaded"):
+            fetch(server, folder)
+        process.kill()
+        process.communicate(timeout=30)
+    size = (folder / PART).stat().st_size
+    assert HALF - CHUNK <= size <= HALF
+    fetch(server, folder)
+    assert get_files(folder) == {FINAL: CONTENT}
+    assert server.ranges == [None, f"bytes={size}-"]
