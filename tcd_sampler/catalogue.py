@@ -105,10 +105,6 @@ class Catalogue:
     def has_size(self, size: int) -> bool:
         return any(file.size == size for file in self.files)
 
-    def may_need_sha256(self, size: int) -> bool:
-        """Whether only its whole content's hash tells which file one of this size is, if any."""
-        return any(file.size == size and not file.data_sha256 for file in self.files)
-
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
         """By the hashes of its content (either kind) that are at hand; by its metadata; as a hint, by its name."""
         for digest in hashes:

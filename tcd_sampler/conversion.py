@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # numpy has no bfloat16
 
+from .download import put_in_place
 from .lora import KOHYA, SD2, SDXL, read_lora
 
 CONFIG = "lora_adapter_metadata"
@@ -54,18 +56,35 @@ def read_config(path: Path, text: str) -> dict[str, Any]:
 
 
 def convert_to_kohya(path: Path, target: Path) -> None:
-    """Writes a copy in kohya's format. ValueError where a tensor has no place in it, or the file cannot be read."""
+    """Writes a copy in kohya's format, whole or not at all, and never over a file that is there.
+
+    ValueError where a tensor has no place in it, or where the one cannot be read or the other not be written.
+    """
     lora = read_lora(path)
     if lora.format == KOHYA:
         raise ValueError(f"{path.name} is in kohya's format already.")
     metadata = {**lora.metadata, **LABELS.get(lora.family or "", {}), "format": "pt"}
     config = read_config(path, metadata.pop(CONFIG, "{}"))  # diffusers refuses a file with this and alphas both
+    tensors = convert_tensors(path, lora.family, config)
+    part = target.with_name(f".{target.stem}.part")
+    try:
+        save_file(tensors, part, metadata=metadata)
+        put_in_place(part, target)
+    except FileExistsError as error:
+        raise ValueError(f"There is a file {target} already: delete or rename that to convert {path.name}.") from error
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{target} cannot be written ({error}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def convert_tensors(path: Path, family: str | None, config: dict[str, Any]) -> dict[str, torch.Tensor]:
     converted: dict[str, torch.Tensor] = {}
     for key, tensor in load_file(path).items():
         match = FOREIGN.match(key.replace("_orig_mod.", ""))
         if match is None:
             raise ValueError(f"{path.name} cannot be converted: it has a tensor {key}.")
-        name = get_kohya_name(match["part"], match["module"], lora.family)
+        name = get_kohya_name(match["part"], match["module"], family)
         if match["side"] is None:
             converted[f"{name}.alpha"] = tensor
             continue
@@ -74,4 +93,4 @@ def convert_to_kohya(path: Path, target: Path) -> None:
         if side == "lora_down":
             alpha = get_alpha(config, match["part"], match["module"], tensor.shape[0])
             converted.setdefault(f"{name}.alpha", torch.tensor(alpha, dtype=torch.float32))
-    save_file(converted, target, metadata=metadata)
+    return converted

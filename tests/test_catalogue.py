@@ -254,6 +254,5 @@ def test_an_ordinary_lora_is_none_of_them():
 
 
 def test_when_the_whole_content_must_be_hashed():
-    assert CATALOGUE.may_need_sha256(TDD.size)
-    assert not CATALOGUE.may_need_sha256(TDD.size + 1)
-    assert not CATALOGUE.may_need_sha256(TCD.size)  # of all files of this size, the data's hashes are known
+    assert CATALOGUE.has_size(TDD.size)
+    assert not CATALOGUE.has_size(TDD.size + 1)

@@ -27,9 +27,9 @@ def path(tmp_path):
 def convert(path, tmp_path):
     """A file of such tensors, converted; and its metadata."""
 
-    def convert(tensors, metadata=None):
+    def convert(tensors, metadata=None, target="converted"):
         safetensors.torch.save_file(tensors, path, metadata)
-        target = tmp_path / "converted.safetensors"
+        target = tmp_path / f"{target}.safetensors"
         convert_to_kohya(path, target)
         with safetensors.safe_open(target, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
@@ -249,3 +249,36 @@ def test_kohyas_own_format_is_refused(convert, path, sides):
     with pytest.raises(ValueError, match=r"^my style\.safetensors is in kohya's format already\.$"):
         convert(make_pairs("lora_unet_mid_block_attentions_0_proj_in", sides=sides))
     assert not path.with_name("converted.safetensors").exists()
+
+
+def test_the_copy_has_the_label_that_a1111_tells_its_family_by(convert):
+    names = {"SDXL": (2048, {"ss_base_model_version": "sdxl_base_v1-0"}), "SD 2.1": (1024, {"ss_v2": "True"})}
+    for width, label in (*names.values(), (768, {})):
+        pair = {f"unet.{BLOCK}.attn2.to_k.lora_A.weight": torch.zeros(2, width)}
+        _, metadata = convert({**pair, f"unet.{BLOCK}.attn2.to_k.lora_B.weight": torch.zeros(2, 2)}, target=f"{width}")
+        assert metadata == {**label, "format": "pt"}
+
+
+def test_notes_that_cannot_be_read(convert, path):
+    for notes in ("{", "3"):
+        with pytest.raises(ValueError, match=r"^my style\.safetensors cannot be converted: its lora_adapter_metadata "):
+            convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"), {"lora_adapter_metadata": notes})
+
+
+def test_a_file_that_is_there_stays(convert, path):
+    path.with_name("converted.safetensors").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"^There is a file .*converted\.safetensors already: delete or rename that"):
+        convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
+    assert path.with_name("converted.safetensors").read_bytes() == b"mine"
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_a_full_disk(convert, path, monkeypatch):
+    def fail(_, part, **__):
+        part.write_bytes(b"half")
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("tcd_sampler.conversion.save_file", fail)
+    with pytest.raises(ValueError, match=r"converted\.safetensors cannot be written \(.*No space left"):
+        convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -39,14 +39,16 @@ def read_cached(filename: str, *_: Any) -> LoRA:
 
 
 def identify(entry: Any) -> Identity | None:
-    """Which LoRA it is. Its content is hashed, by the host, which remembers it, only where its size is a known one."""
-    found = [entry.hash] if entry.hash else []
-    size = Path(entry.filename).stat().st_size
-    if CATALOGUE.has_size(size):
-        entry.read_hash()
-        whole = hashes.sha256(entry.filename, f"tcd/{entry.name}") if CATALOGUE.may_need_sha256(size) else None
-        found = [digest for digest in (entry.hash, whole) if digest]
-    return CATALOGUE.identify(entry, found)
+    """Which LoRA it is. The host hashes its content, once, and only where its size is a published one's."""
+    file = Path(entry.filename)
+    if not (file.exists() and CATALOGUE.has_size(file.stat().st_size)):
+        return CATALOGUE.identify(entry, [entry.hash] if entry.hash else [])
+    entry.read_hash()
+    identity = CATALOGUE.identify(entry, [entry.hash or ""])
+    if identity is None or identity.by != CONTENT:
+        whole = hashes.sha256(entry.filename, f"tcd/{entry.name}")  # None where the host is told not to
+        identity = CATALOGUE.identify(entry, [whole or ""])
+    return identity
 
 
 def describe(name: str, weight: float) -> Active:
