@@ -102,13 +102,15 @@ class Recipes:
     def list(self, img2img: bool = True) -> list[Recipe]:
         return [recipe for recipe in (*BUILT_IN, *self.read_own()) if img2img or not recipe.is_for_img2img]
 
-    def find(self, name: Any) -> Recipe:
-        """ValueError, with the names that there are, for another one."""
+    def find(self, name: Any, img2img: bool = True) -> Recipe:
+        """ValueError, with the names that there are, for another one; and in txt2img for one of img2img's."""
         recipes = self.list()
         found = next((recipe for recipe in recipes if recipe.name == name), None)
         if found is None:
             names = "; ".join(recipe.name for recipe in recipes)
             raise ValueError(f"TCD recipe must be one of: {names}; not {name!r}.")
+        if found.is_for_img2img and not img2img:
+            raise ValueError(f"TCD recipe {name!r} is for img2img.")
         return found
 
     def save(self, recipe: Recipe) -> None:

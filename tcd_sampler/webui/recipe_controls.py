@@ -57,8 +57,8 @@ class RecipeControls:
                 self.apply_button = self.make_button("Apply", "apply")
                 self.save_button = self.make_button("Save", "save")
                 self.delete_button = self.make_button("Delete", "delete")
-                self.get_button = self.make_button("Get LoRA", "get", visible=host.may_write_files())
                 self.convert_button = self.make_button("Convert LoRA", "convert", visible=False)
+                self.get_button = self.make_button("Get LoRA", "get") if host.may_write_files() else None
             self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
 
     def make_button(self, text: str, name: str, **kwargs: Any) -> gr.Button:
@@ -82,8 +82,9 @@ class RecipeControls:
         )
         self.save_button.click(self.save, [self.name, prompt, *controls], [self.name, *says], **quick)
         self.delete_button.click(self.delete, [self.name], [self.name, *says], **quick)
-        self.get_button.click(self.get, [self.name], says, show_progress=False)
-        self.convert_button.click(self.convert, [prompt], [prompt, self.convert_button, *says], **quick)
+        if self.get_button is not None:
+            self.get_button.click(self.get, [self.name], says, show_progress=False)
+            self.convert_button.click(self.convert, [prompt], [prompt, self.convert_button, *says], **quick)
         host.on_page_load(self.refresh, inputs=[], outputs=[self.name])
 
     def list_names(self) -> list[str]:
@@ -106,7 +107,7 @@ class RecipeControls:
     def apply(self, name: str, prompt: str) -> Updates:
         """Sets what the recipe names, and nothing else."""
         try:
-            recipe = RECIPES.find(name)
+            recipe = RECIPES.find(name, self.is_img2img)
         except ValueError as error:
             return self.refuse(error)
         named = {field: getattr(recipe, field) for field in self.fields}

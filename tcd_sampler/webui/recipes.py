@@ -22,9 +22,7 @@ def follow_recipe(p: Any, name: Any) -> None:
     if not name:
         return
     with bad_input():
-        recipe = RECIPES.find(name)
-        if recipe.is_for_img2img and not hasattr(p, "init_images"):
-            raise ValueError(f"TCD recipe {recipe.name!r} is for img2img.")
+        recipe = RECIPES.find(name, img2img=hasattr(p, "init_images"))
     p.tcd_recipe = recipe
     set_fields(p, recipe, host.find_request())
     add_lora(p, recipe)

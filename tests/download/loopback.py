@@ -77,6 +77,17 @@ def hangs_after(n):
     return answer
 
 
+def pauses_after(n):
+    """The rest comes when the server's test says so."""
+
+    def answer(handler):
+        whole(handler, cut=n)
+        handler.server.released.wait(PATIENCE)
+        handler.wfile.write(handler.server.content[n:])
+
+    return answer
+
+
 def answers(status=200, body=b"", **headers):
     """Exactly this, whatever is asked."""
     return lambda handler: handler.answer(status, body, **headers)

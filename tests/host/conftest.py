@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ..download.loopback import serve
 from .abilities import LACKS
 from .jobs import OPTION, Jobs
+from .page import Page, start_browser
 from .webui import WebUI
 
 long = pytest.mark.long
@@ -22,19 +24,30 @@ THIS = {"sd-webui-tcd": HERE.parents[1]}
 
 def pytest_collection_modifyitems(items):
     """The page last: Reload UI can wait for ever for a browser that has left in the middle of something."""
-    items.sort(key=lambda item: item.path.name == "test_page.py")
+    items.sort(key=lambda item: "page" in item.path.name)
 
 
 @pytest.fixture(scope="session")
-def start_webui(request, tmp_path_factory):
+def hub():
+    """What the WebUI takes for Hugging Face."""
+    with serve(b"") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def start_webui(request, tmp_path_factory, hub):
     """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
     checkpoints = tmp_path_factory.mktemp("models") / "Stable-diffusion"
 
-    def start(*extensions, this=THIS, ui_config=None):
+    def start(*extensions, this=THIS, ui_config=None, flags=(), **changed):
         folder = request.config.getoption("--webui").expanduser().resolve()
         others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
         settings = dict(setting.split("=", 1) for setting in request.config.getoption("--setting"))
-        return WebUI(folder, tmp_path_factory.mktemp("data"), checkpoints, {**this, **others}, ui_config, settings)
+        data, extensions = tmp_path_factory.mktemp("data"), {**this, **others}
+        webui = WebUI(folder, data, checkpoints, extensions, ui_config, {**settings, **changed})
+        webui.environment["HF_ENDPOINT"] = hub.address
+        webui.flags += flags
+        return webui
 
     return start
 
@@ -43,6 +56,21 @@ def start_webui(request, tmp_path_factory):
 def webui(start_webui):
     with start_webui() as webui:
         yield webui
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with start_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, webui):
+    page = Page(browser.new_page(viewport={"width": 1600, "height": 1400}), webui)
+    page.page.set_default_timeout(15_000)
+    page.open()
+    yield page
+    page.page.close()
 
 
 @pytest.fixture(scope="session")

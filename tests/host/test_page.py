@@ -1,122 +1,14 @@
 """The WebUI's page in Chromium: where the controls are, when they are seen, and what they do."""
 
 import re
-import shutil
-import time
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from .conftest import long
-from .jobs import DEFAULTS, Jobs
+from .jobs import Jobs
+from .page import Page
 
 SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
-
-
-@pytest.fixture(scope="module")
-def browser():
-    installed = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=installed, args=quiet)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, webui):
-    page = Page(browser.new_page(viewport={"width": 1600, "height": 1400}), webui)
-    page.page.set_default_timeout(15_000)
-    page.open()
-    yield page
-    page.page.close()
-
-
-class Page:
-    """The page as its user sees it."""
-
-    def __init__(self, page, webui):
-        self.page = page
-        self.webui = webui
-        self.requests = set()
-        # Gradio 4's stream of events stays open for as long as it likes
-        page.on("request", lambda r: None if "/queue/data" in r.url else self.requests.add(r))
-        page.on("requestfinished", lambda request: self.requests.discard(request))
-        page.on("requestfailed", lambda request: self.requests.discard(request))
-
-    def open(self):
-        self.page.route("**/heartbeat/**", lambda route: route.abort())  # Gradio 4's, which goes on for ever
-        self.page.goto(f"{self.webui.url}/?__theme=light")
-        self.page.wait_for_function(
-            "typeof submit === 'function' && gradioApp().querySelector('#txt2img_sampling input')"
-        )
-        self.settle()
-
-    def settle(self):
-        """Waits for what a WebUI does to a page once it is open: one sets the sampler then, after a second or so."""
-        start = quiet_since = time.monotonic()
-        while time.monotonic() < quiet_since + 1:
-            assert time.monotonic() < start + 60, [request.url for request in self.requests]
-            self.page.wait_for_timeout(100)
-            if self.requests:
-                quiet_since = time.monotonic()
-
-    def __call__(self, elem_id):
-        return self.page.locator(f"#{elem_id}")
-
-    def choose(self, elem_id, value):
-        self(elem_id).locator("input").click()
-        self(elem_id).locator("ul li").filter(has_text=re.compile(rf"^\W*{value}\W*$")).click()
-
-    def number(self, elem_id):
-        return self(elem_id).locator("input[type=number]")
-
-    def set_number(self, elem_id, value):
-        self.number(elem_id).fill(str(value))
-        self.number(elem_id).press("Enter")
-
-    def see(self, elem_id, *, seen=True):
-        self(elem_id).wait_for(state="visible" if seen else "hidden", timeout=10_000)
-
-    def tab(self, name):
-        self.page.locator("#tabs > .tab-nav button").get_by_text(name).click()  # in any case
-
-    def paste(self, infotext, tab="txt2img"):
-        self(f"{tab}_prompt").locator("textarea").fill(infotext)
-        self.page.locator("#paste:visible").click()
-
-    def make_small(self, tab="txt2img"):
-        for name in ("width", "height", "steps", "cfg_scale"):
-            self.set_number(f"{tab}_{name}", DEFAULTS[name])
-
-    def open_hires_fix(self):
-        tick = self("txt2img_hr").locator("input[type=checkbox]").first
-        if tick.count():  # where there is none, to open it is to tick it
-            tick.check()
-        self("txt2img_hr").locator(".label-wrap").click()
-        self.see("txt2img_hr_scale")
-
-    def generate(self, tab="txt2img"):
-        """What the page says below the picture, once it says something else than before."""
-        log = self(f"html_log_{tab}").first
-        before = log.inner_text()
-        self(f"{tab}_generate").click()
-        done = "([log, before]) => log.innerText !== before && log.innerText.includes('Time taken')"
-        self.page.wait_for_function(done, arg=[log.element_handle(), before], timeout=60_000)
-        self.settle()
-        return log.inner_text()
-
-    def generate_with_tcd(self, gamma):
-        self.choose("txt2img_sampling", "TCD")
-        self.see("txt2img_tcd_gamma")
-        self.make_small()
-        self.set_number("txt2img_tcd_gamma", gamma)
-        return self.generate()
-
-    def see_gamma(self, tab, value):
-        """Waits for the slider's number to be that."""
-        number = f"gradioApp().querySelector('#{tab}_tcd_gamma input[type=number]').value"
-        self.page.wait_for_function(f"{number} == '{value}'")
 
 
 @pytest.mark.parametrize("tab", ["txt2img", "img2img"])

@@ -4,6 +4,7 @@ Arguments of the script "Probe": a file to record to, and the names of what else
 """
 
 import logging
+import sys
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -93,6 +94,13 @@ def get_flow_model(_):
 get_flow_model.original = inner_model
 
 
+def publish(size, sha256):
+    """Has the published TCD LoRAs be of that size and content."""
+    for file in sys.modules["tcd_sampler.catalogue"].CATALOGUE.files:
+        if file.use.line == "TCD":
+            vars(file).update(size=int(size), sha256=sha256)
+
+
 class Probe(scripts.Script):
     def title(self):
         return "Probe"
@@ -106,6 +114,9 @@ class Probe(scripts.Script):
     def before_process(self, p, file, actions):
         current.p, current.record, current.actions, current.log = p, {} if file else None, actions.split(), []
         denoisers.inner_model = property(get_flow_model) if "flow" in current.actions else inner_model
+        for action in current.actions:
+            if action.startswith("publish:"):
+                publish(*action.split(":")[1:])
         if "rename" in current.actions:
             ours = sd_samplers.all_samplers_map["TCD"]
             sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])
