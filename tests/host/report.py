@@ -29,6 +29,7 @@ COLUMNS = {
     "test_controlnet": "ControlNet",
     "test_seeds": "seeds",
     "test_life": "jobs",
+    "test_lora": "LoRA",
     "test_bad_input": "bad input",
     "test_page": "page",
     "test_reload": "reload",
