@@ -1,12 +1,12 @@
 """What is likely wrong with a job's settings, in one sentence each."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from . import texts
 from .catalogue import CATALOGUE, NAME, Identity, Use
-from .lora import DIFFUSERS, PEFT, LoRA
+from .lora import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .texts import Text
 
 FEW_STEPS = 8
@@ -36,7 +36,10 @@ class Active:
 
 @dataclass(frozen=True)
 class Job:
-    """A job that TCD samples. find_tag finds a TCD LoRA for its checkpoint that is there, as prompts name it."""
+    """A job that TCD samples. find_tag finds a TCD LoRA for its checkpoint that is there, as prompts name it.
+
+    foreign are the formats of which its WebUI loads parts or nothing.
+    """
 
     steps: int
     cfg_scale: float
@@ -49,6 +52,7 @@ class Job:
     find_tag: Callable[[], str | None] = lambda: None
     strength: float | None = None
     fixes_steps: bool = False
+    foreign: Collection[str] = (PEFT, DIFFUSERS, PROCESSORS)
 
     @property
     def active(self) -> list[Active]:
@@ -87,7 +91,7 @@ def find_wrong_loras(job: Job) -> Iterator[Text]:
     for lora in job.active:
         if lora.file and None not in (lora.file.family, job.family) and lora.file.family != job.family:
             yield Text(texts.FAMILY, {"lora": lora.name, "family": lora.file.family, "checkpoint_family": job.family})
-        elif lora.file and lora.file.format in (PEFT, DIFFUSERS):
+        elif lora.file and lora.file.format in job.foreign:
             yield Text(texts.FORMAT, {"lora": lora.name, "format": lora.file.format})
         if lora.identity and lora.use and not lora.use.is_for_tcd and not samples_alike(lora.use, job.gamma):
             template = texts.OTHER_LORA_BY_NAME if lora.identity.by == NAME else texts.OTHER_LORA

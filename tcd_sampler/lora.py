@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 
 SDXL, SD2, SD1 = "SDXL", "SD 2.1", "SD 1.5"
 
-KOHYA, PEFT, DIFFUSERS, OTHER = "kohya", "PEFT", "diffusers", "another"
-"""Formats: how tensors are named. The WebUIs load kohya's; of the next two, only parts or nothing."""
+KOHYA, PEFT, DIFFUSERS, PROCESSORS, OTHER = "kohya", "PEFT", "diffusers", "diffusers' processors", "another"
+"""How tensors are named. All WebUIs load kohya's; of the next two, parts or nothing; some of them load the fourth."""
 
 FAMILIES = {768: SD1, 1024: SD2, 2048: SDXL}
 """By the width of the text that the cross attention's keys and values are made of."""
@@ -74,6 +74,8 @@ def find_format(keys: Iterable[str]) -> str:
         return KOHYA
     if ".lora_A." in first or ".lora_B." in first:
         return PEFT
+    if ".processor." in first:
+        return PROCESSORS
     if first.startswith(("unet.", "text_encoder", "down_blocks.", "mid_block.", "up_blocks.")):
         return DIFFUSERS
     return OTHER

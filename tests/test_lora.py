@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from tcd_sampler.lora import DIFFUSERS, KOHYA, OTHER, PEFT, SD1, SD2, SDXL, read_lora
+from tcd_sampler.lora import DIFFUSERS, KOHYA, OTHER, PEFT, PROCESSORS, SD1, SD2, SDXL, read_lora
 
 from .layers import find_layers, name_kohya
 
@@ -65,12 +65,12 @@ def read(path):
         (
             f"unet.{BLOCK}.attn2.processor.to_k_lora.down.weight",
             f"unet.{BLOCK}.attn2.processor.to_k_lora.up.weight",
-            DIFFUSERS,
+            PROCESSORS,
         ),
         (
             f"{BLOCK}.attn2.processor.to_k_lora.down.weight",
             f"{BLOCK}.attn2.processor.to_k_lora.up.weight",
-            DIFFUSERS,
+            PROCESSORS,
         ),
         (f"unet.{BLOCK}.attn2.to_k.lora.down.weight", f"unet.{BLOCK}.attn2.to_k.lora.up.weight", DIFFUSERS),
         (

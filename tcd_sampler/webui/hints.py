@@ -41,6 +41,7 @@ def describe_job(p: Any) -> Job:
         find_tag=lambda: find_tag(family),
         strength=p.denoising_strength if is_img2img else None,
         fixes_steps=shared.opts.img2img_fix_steps,
+        foreign=host.FOREIGN_FORMATS,
     )
 
 

@@ -19,7 +19,7 @@ import gradio
 from modules import localization, paths_internal, scripts, sd_models, sd_samplers, sd_samplers_kdiffusion, shared
 
 from ..checkpoint import read_family
-from ..lora import SD1, SD2, SDXL
+from ..lora import DIFFUSERS, PEFT, PROCESSORS, SD1, SD2, SDXL
 
 sd_schedulers = None  # A1111 before 1.9, Forge Classic of early 2025
 if find_spec("modules.sd_schedulers"):
@@ -241,6 +241,10 @@ def get_loaded_family() -> str | None:
 def find_networks() -> Any:
     """The module of the host's LoRA extension; None where that is turned off."""
     return sys.modules.get("networks")
+
+
+FOREIGN_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
+"""Of LoRA files: those that the host loads parts of or nothing. Forge and its kin know diffusers' first."""
 
 
 def get_lora_folder() -> Path:

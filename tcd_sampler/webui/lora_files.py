@@ -6,9 +6,8 @@ from pathlib import Path
 from ..catalogue import Published
 from ..conversion import convert_to_kohya
 from ..download import download
-from ..lora import DIFFUSERS, PEFT
 from ..prompt import find_loras
-from .host import get_lora_folder
+from .host import FOREIGN_FORMATS, get_lora_folder
 from .loras import list_loras, read_header, refresh_loras
 
 
@@ -23,7 +22,7 @@ def find_foreign(prompt: str) -> str | None:
     entries = list_loras()
     for name, _ in find_loras(prompt):
         header = read_header(entries[name]) if name in entries else None
-        if header and header.format in (PEFT, DIFFUSERS):
+        if header and header.format in FOREIGN_FORMATS:
             return name
     return None
 

@@ -59,6 +59,13 @@ def webui(start_webui):
 
 
 @pytest.fixture(scope="module")
+def lora_folder(webui):
+    """The WebUI's, which is empty for other tests."""
+    yield webui.lora_folder
+    webui.remove_loras()
+
+
+@pytest.fixture(scope="module")
 def browser():
     with start_browser() as browser:
         yield browser

@@ -26,14 +26,12 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def folder(webui):
+def folder(webui, lora_folder):
     """The WebUI's own, with the files in it."""
-    folder = webui.data / "models" / "Lora"
     for name, fields in FILES.items():
-        loras.write(folder / f"{name}.safetensors", **fields)
-    status, answer = webui.post("/sdapi/v1/refresh-loras", {})
-    assert status == 200, answer
-    return folder
+        loras.write(lora_folder / f"{name}.safetensors", **fields)
+    webui.refresh_loras()
+    return lora_folder
 
 
 def ask_for(*names, weight=1):

@@ -16,16 +16,18 @@ CONTENT = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
+def write_lora(webui, file, **fields):
+    """Of the family that the tests' checkpoint is of there."""
+    loras.write(file, family="SDXL" if webui.is_configured else "SD 1.5", **fields)
+    webui.refresh_loras()
+
+
 @pytest.fixture
-def folder(webui):
-    """The WebUI's LoRAs: one for TCD of either family that the tests' checkpoints are of."""
-    folder = webui.data / "models" / "Lora"
-    loras.write(folder / "tcd-one.safetensors", family="SDXL" if webui.is_configured else "SD 1.5")
-    webui.post("/sdapi/v1/refresh-loras", {})
-    yield folder
-    for file in folder.iterdir():
-        file.unlink()
-    webui.post("/sdapi/v1/refresh-loras", {})
+def folder(webui, lora_folder):
+    """The WebUI's LoRAs, one for TCD."""
+    write_lora(webui, lora_folder / "tcd-one.safetensors")
+    yield lora_folder
+    webui.remove_loras()
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +153,8 @@ def publish(jobs, hub):
     return publish
 
 
-def test_a_lora_is_fetched_on_request(txt2img, webui, hub, publish):
-    page, folder = txt2img, webui.data / "models" / "Lora"
+def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish):
+    page, folder = txt2img, lora_folder
     assert hub.requests == []  # so far
     name, family = ("TCD-SDXL-LoRA", "SDXL") if webui.is_configured else ("TCD-SD15-LoRA", "SD 1.5")
     publish(breaks_after(1_000_000), pauses_after(2_000_000))
@@ -170,8 +172,7 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, hub, publish):
     assert len(hub.requests) == 2
     page("txt2img_tcd_get").click()
     page.wait_for_text(f"{name} was not downloaded: there is a file {file} already; delete or rename that")
-    file.unlink()
-    webui.post("/sdapi/v1/refresh-loras", {})
+    webui.remove_loras()
 
 
 @pytest.mark.parametrize(
@@ -181,18 +182,17 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, hub, publish):
         pytest.param(answers(404), "does not have it (any more)", marks=long),
     ],
 )
-def test_what_is_not_the_file_is_refused(txt2img, webui, publish, answer, sentence):
+def test_what_is_not_the_file_is_refused(txt2img, lora_folder, publish, answer, sentence):
     publish(answer, sha256="0" * 64)
     txt2img("txt2img_tcd_get").click()
     txt2img.wait_for_text(sentence)
-    assert list((webui.data / "models" / "Lora").iterdir()) == []
+    assert list(lora_folder.iterdir()) == []
 
 
 def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
     page, kohya = txt2img, folder / "tcd-one.safetensors"
     kohya.unlink()
-    loras.write(kohya, format="peft", family="SDXL" if webui.is_configured else "SD 1.5")
-    webui.post("/sdapi/v1/refresh-loras", {})
+    write_lora(webui, kohya, format="peft")
     apply(page, "TCD, 4 steps")
     page.wait_for_text("tcd-one is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy")
     page("txt2img_tcd_convert").click()

@@ -15,19 +15,14 @@ TAG = "<lora:tcd-one:1>"
 
 
 @pytest.fixture(scope="module")
-def folder(webui):
+def folder(webui, lora_folder):
     """The WebUI's LoRAs: one for TCD, and others."""
-    folder = webui.data / "models" / "Lora"
-    loras.write(folder / "tcd-one.safetensors")
-    loras.write(folder / "tcd-sd21.safetensors", family="SD 2.1")
-    loras.write(folder / "tcd-peft.safetensors", format="peft")
-    loras.write(folder / "style.safetensors", layers="attn2")
-    loras.write(folder / "sdxl_lightning_4step.safetensors", layers="attn2")
-    webui.post("/sdapi/v1/refresh-loras", {})
-    yield folder
-    for file in folder.glob("*.safetensors"):
-        file.unlink()
-    webui.post("/sdapi/v1/refresh-loras", {})
+    loras.write(lora_folder / "tcd-one.safetensors")
+    loras.write(lora_folder / "tcd-xl.safetensors", family="SDXL")
+    loras.write(lora_folder / "tcd-peft.safetensors", format="peft")
+    loras.write(lora_folder / "style.safetensors", layers="attn2")
+    loras.write(lora_folder / "sdxl_lightning_4step.safetensors", layers="attn2")
+    webui.refresh_loras()
 
 
 @pytest.fixture
@@ -184,7 +179,7 @@ LIGHTNING = (
         ({}, []),
         ({"prompt": "a house"}, [NO_LORA]),
         ({"prompt": "a house <lora:tcd-one:0>", "n_iter": 2}, [NO_LORA]),
-        ({"prompt": f"a <lora:tcd-sd21:0.01> {TAG}"}, "tcd-sd21 is a LoRA for SD 2.1, and the checkpoint is SD 1.5."),
+        ({"prompt": f"a <lora:tcd-xl:0.1> {TAG}"}, ["tcd-xl is a LoRA for SDXL, and the checkpoint is SD 1.5."]),
         ({"cfg_scale": 7, "prompt": f"a <lora:sdxl_lightning_4step:0.5> {TAG}"}, [LIGHTNING, CFG_SCALE]),
         pytest.param({"cfg_scale": 7}, [CFG_SCALE], marks=long),
         pytest.param({"prompt": "a house <lora:style:1>"}, [NO_LORA], marks=long),

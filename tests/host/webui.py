@@ -153,6 +153,20 @@ class WebUI(Abilities):
         self.post("/run/predict", {"fn_index": press, "data": [], "session_hash": "test"})
         self.wait_for_start(starts + 1)
 
+    @property
+    def lora_folder(self) -> Path:
+        return self.data / "models" / "Lora"
+
+    def refresh_loras(self) -> None:
+        """Has it list what is in that folder now."""
+        status, answer = self.post("/sdapi/v1/refresh-loras", {})
+        assert status == 200, answer
+
+    def remove_loras(self) -> None:
+        for file in self.lora_folder.iterdir():
+            file.unlink()
+        self.refresh_loras()
+
     def get(self, path: str) -> object:
         return self.request(path)[1]
 
