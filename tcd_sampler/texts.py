@@ -15,6 +15,12 @@ class Text:
         return self.template.format(**self.values)
 
 
+# What was done instead of what was asked, below a job's pictures
+
+ETA_NOT_USED = "TCD ran with gamma {gamma}, its own argument; the request's eta, {eta}, was not used."
+UNKNOWN_SCHEDULE = "TCD ran with its own schedule, since this WebUI has no schedule type {schedule}."
+NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
+
 # Hints, below a job's pictures
 
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
@@ -37,7 +43,7 @@ STEPS = (
     "that img2img does exactly the steps that the slider says."
 )
 
-# Recipes, below their buttons and below pictures
+# Recipes, below their buttons
 
 APPLIED = "{recipe} is set."
 ADDED = "{recipe} is set, with {lora}."
@@ -51,4 +57,3 @@ DELETED = "{recipe} is deleted."
 NOTHING_TO_GET = "There is no {lora} LoRA for {family} to get."
 IS_THERE = "{lora} is here now: Apply puts it into the prompt."
 CONVERTED = "{lora} is in the prompt now, in place of {original}."
-NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."

@@ -11,7 +11,6 @@ from .job import is_tcd
 from .loras import describe, find_lora
 from .names import DISTILLED_OPTION, HINTS_OPTION
 from .said import say
-from .translation import translate
 
 DISTILLED = "tcd, hyper, lcm, turbo, lightning, dmd, distill"
 """The setting's default: words of checkpoints' names."""
@@ -21,7 +20,7 @@ def say_hints(p: Any) -> None:
     """Once the host has settled which LoRAs a job has. They never change the job."""
     if host.get_option(HINTS_OPTION, True):
         for hint in find_hints(describe_job(p)):
-            say(p, translate(hint))
+            say(p, hint.template, **hint.values)
 
 
 def describe_job(p: Any) -> Job:

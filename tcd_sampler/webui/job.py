@@ -9,6 +9,7 @@ from typing import Any
 from modules import sd_samplers
 
 from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
+from ..texts import ETA_NOT_USED
 from .errors import bad_input
 from .host import get_option
 from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
@@ -91,7 +92,7 @@ def choose_gamma(p: Any, argument: Any) -> float:
     if argument is not None:
         gamma = check_gamma(argument, GAMMA)
         if eta not in (None, gamma):
-            say(p, f"TCD ran with gamma {gamma:g}, its own argument; the request's eta, {eta}, was not used.")
+            say(p, ETA_NOT_USED, gamma=f"{gamma:g}", eta=eta)
         return gamma
     if eta is not None:
         return check_gamma(eta, "eta, which is gamma for TCD,")

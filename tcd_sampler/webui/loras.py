@@ -21,7 +21,8 @@ def list_loras() -> dict[str, Any]:
 
 def refresh_loras() -> None:
     """Has the host look for new files."""
-    find_networks().list_available_networks()
+    if find_networks():
+        find_networks().list_available_networks()
 
 
 def read_header(entry: Any) -> LoRA | None:
@@ -63,7 +64,9 @@ def find_lora(wanted: str, family: str | None) -> Any:
     """The host's entry for a recipe's LoRA, or None: the file of that name, or the best of that line for a family."""
     entries = list_loras()
     if wanted not in CATALOGUE.lines:
-        return entries.get(wanted)
+        entry = entries.get(wanted)
+        header = read_header(entry) if entry else None
+        return None if header and header.family not in (None, family) else entry
     found = [entry for entry in {id(entry): entry for entry in entries.values()}.values() if is_usable(entry.name)]
     suitable = [(rank, entry) for entry in found if (rank := rank_lora(entry, wanted, family)) is not None]
     return min(suitable, key=lambda pair: pair[0])[1] if suitable else None

@@ -36,8 +36,10 @@ class RecipeControls:
     def __init__(self, script: Any, neighbours: dict[str, Any]) -> None:
         self.tab, self.is_img2img = script.tabname, script.is_img2img
         self.neighbours = neighbours
-        fields = [name for name in FIELDS if self.is_img2img or name != "denoising_strength"]
-        self.neighbour_ids = [f"{self.tab}_{name}" for name in (*fields, "prompt")]
+        self.names = [*FIELDS, "prompt"]
+        if not self.is_img2img:  # where it is the hires pass's
+            self.names.remove("denoising_strength")
+        self.neighbour_ids = [f"{self.tab}_{name}" for name in self.names]
 
     def make(self, gamma: Any) -> None:
         """Makes them where they are to stand."""
@@ -66,16 +68,11 @@ class RecipeControls:
 
     def connect(self) -> None:
         """Makes the buttons work, once the host's controls are there."""
-        prompt = self.neighbours[f"{self.tab}_prompt"]
-        self.prompt = prompt
-        self.fields = {
-            field: self.neighbours[f"{self.tab}_{name}"]
-            for name, field in FIELDS.items()
-            if f"{self.tab}_{name}" in self.neighbours and f"{self.tab}_{name}" in self.neighbour_ids
-        }
+        found = {name: self.neighbours.get(f"{self.tab}_{name}") for name in self.names}
+        self.prompt = prompt = found.pop("prompt")
+        self.fields = {FIELDS[name]: control for name, control in found.items() if control is not None}
         self.fields["gamma"] = self.gamma
-        controls = list(self.fields.values())
-        says = [self.message]
+        controls, says = list(self.fields.values()), [self.message]
         quick = {"show_progress": False, "queue": False}
         self.apply_button.click(
             self.apply, [self.name, prompt], [*controls, prompt, self.convert_button, *says], **quick
@@ -124,13 +121,11 @@ class RecipeControls:
             return self.advise(recipe, family)
         others = {found for found, _ in find_loras(prompt) if is_for_tcd(found)}
         prompt = put_lora(prompt, lora.name, recipe.weight, others)
-        foreign = find_foreign(prompt)
-        said = (
-            self.say(texts.FOREIGN, lora=foreign)
-            if foreign
-            else self.say(texts.ADDED, recipe=recipe.name, lora=lora.name)
-        )
-        return {self.prompt: prompt, self.convert_button: gr.update(visible=bool(foreign)), **said}
+        foreign = find_foreign(prompt) if host.may_write_files() else None
+        updates = {self.prompt: prompt, self.convert_button: gr.update(visible=bool(foreign))}
+        if foreign:
+            return {**updates, **self.say(texts.FOREIGN, lora=foreign)}
+        return {**updates, **self.say(texts.ADDED, recipe=recipe.name, lora=lora.name)}
 
     def advise(self, recipe: Recipe, family: str | None) -> Updates:
         values = {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"}
@@ -142,18 +137,17 @@ class RecipeControls:
 
     def save(self, name: str, prompt: str, *values: Any) -> Updates:
         """Keeps what the controls say now, and the prompt's LoRA for TCD."""
-        settings = {**dict(zip(self.fields, values)), "steps": round(dict(zip(self.fields, values))["steps"])}
+        settings = dict(zip(self.fields, values))
+        settings["steps"] = round(settings["steps"])
         loras = [(found, weight) for found, weight in find_loras(prompt) if is_for_tcd(found)]
         if loras:
             settings["lora"], settings["weight"] = loras[0]
+        name = (name or "").strip()
         try:
-            RECIPES.save(Recipe(name.strip(), **settings))
+            RECIPES.save(Recipe(name, **settings))
         except ValueError as error:
             return self.refuse(error)
-        return {
-            self.name: gr.update(choices=self.list_names(), value=name.strip()),
-            **self.say(texts.SAVED, recipe=name),
-        }
+        return {self.name: gr.update(choices=self.list_names(), value=name), **self.say(texts.SAVED, recipe=name)}
 
     def delete(self, name: str) -> Updates:
         try:
@@ -188,12 +182,8 @@ class RecipeControls:
         except ValueError as error:
             return self.refuse(error)
         prompt = put_lora(prompt, copy, dict(find_loras(prompt))[original], {original})
-        more = gr.update(visible=find_foreign(prompt) is not None)
-        return {
-            self.prompt: prompt,
-            self.convert_button: more,
-            **self.say(texts.CONVERTED, lora=copy, original=original),
-        }
+        updates = {self.prompt: prompt, self.convert_button: gr.update(visible=find_foreign(prompt) is not None)}
+        return {**updates, **self.say(texts.CONVERTED, lora=copy, original=original)}
 
 
 def show_progress(file: Published, done: int) -> str:

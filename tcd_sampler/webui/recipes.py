@@ -6,12 +6,11 @@ from modules import shared
 
 from ..prompt import find_loras, put_lora
 from ..recipes import Recipe, Recipes
-from ..texts import NO_SUCH_LORA, Text
+from ..texts import NO_SUCH_LORA
 from . import host
 from .errors import bad_input
 from .loras import find_lora, is_for_tcd
 from .said import say
-from .translation import translate
 
 RECIPES = Recipes(host.DATA / "tcd-recipes.json")
 
@@ -49,12 +48,7 @@ def add_lora(p: Any, recipe: Recipe) -> None:
     _, family = host.get_checkpoint(p)
     lora = find_lora(recipe.lora, family)
     if lora is None:
-        say(
-            p,
-            translate(
-                Text(NO_SUCH_LORA, {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"})
-            ),
-        )
+        say(p, NO_SUCH_LORA, recipe=recipe.name, lora=recipe.lora, family=family or "this checkpoint")
         return
     p.prompt = put_into(p.prompt, p.styles, lora.name, recipe.weight)
     if getattr(p, "hr_prompt", None):

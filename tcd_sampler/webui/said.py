@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from ..texts import Text
 from .names import HINTS
+from .translation import translate
 
 
 def forget_said(p: Any) -> None:
@@ -10,7 +12,9 @@ def forget_said(p: Any) -> None:
     p.tcd_said = []
 
 
-def say(p: Any, sentence: str) -> None:
+def say(p: Any, template: str, **values: Any) -> None:
+    """In the page's language."""
+    sentence = translate(Text(template, values))
     p.comment(sentence)
     p.tcd_said = [*getattr(p, "tcd_said", []), sentence]
 

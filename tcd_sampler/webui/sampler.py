@@ -9,6 +9,7 @@ from modules.sd_samplers_kdiffusion import KDiffusionSampler
 
 from ..sampling import sample_tcd
 from ..schedule import find_table, get_sigmas_tcd
+from ..texts import UNKNOWN_SCHEDULE
 from . import host
 from .denoiser import TCDDenoiser
 from .errors import bad_input
@@ -37,7 +38,7 @@ class TCDSampler(KDiffusionSampler):
         unknown = host.find_unknown_schedule()
         if unknown is None or p.sampler_noise_scheduler_override:
             return super().get_sigmas(p, steps)  # type: ignore[no-any-return]
-        say(p, f"TCD ran with its own schedule, since this WebUI has no schedule type {unknown!r}.")
+        say(p, UNKNOWN_SCHEDULE, schedule=repr(unknown))
         return self.model_wrap.get_sigmas(steps)  # type: ignore[no-any-return]
 
     def sample(self, p: Any, x: torch.Tensor, *args: Any, steps: int | None = None, **kwargs: Any) -> torch.Tensor:

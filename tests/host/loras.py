@@ -120,3 +120,9 @@ def write(
     """Writes one file, of the layers in whose names the pattern is found; alpha (else the rank) is kohya's alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(dict(weights(format, family, rank, rank if alpha is None else alpha, seed, layers)), path, metadata)
+
+
+def write_for(webui, path: Path, **fields) -> None:
+    """Writes one for the checkpoint that the WebUI starts with."""
+    write(path, family="SDXL" if webui.is_configured else "SD 1.5", **fields)
+    webui.refresh_loras()

@@ -6,6 +6,7 @@ import pytest
 
 from .conftest import long
 from .jobs import Jobs
+from .loras import write_for
 from .page import Page
 
 SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
@@ -25,12 +26,13 @@ def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
     page.see(f"{tab}_tcd_gamma", seen=False)
 
 
-def test_the_readmes_picture(page, request, tmp_path):
+def test_the_readmes_picture(page, webui, lora_folder, request, tmp_path):
+    write_for(webui, lora_folder / "TCD-SDXL-LoRA.safetensors")
     page.page.set_viewport_size({"width": 1280, "height": 1250})
     page.choose("txt2img_sampling", "TCD")
-    page("txt2img_prompt").locator("textarea").fill("a red house by the sea <lora:TCD-SDXL-LoRA:1>")
-    page.set_number("txt2img_steps", 4)
-    page.set_number("txt2img_cfg_scale", 1)
+    page("txt2img_prompt").locator("textarea").fill("a red house by the sea")
+    page("txt2img_tcd_apply").click()
+    page.wait_for_text("TCD, 4 steps is set, with TCD-SDXL-LoRA.")
     page.open_hires_fix()
     page.see("txt2img_tcd_hires_gamma")
     picture = (request.config.getoption("--pictures") or tmp_path) / "webui.png"

@@ -16,16 +16,10 @@ CONTENT = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def write_lora(webui, file, **fields):
-    """Of the family that the tests' checkpoint is of there."""
-    loras.write(file, family="SDXL" if webui.is_configured else "SD 1.5", **fields)
-    webui.refresh_loras()
-
-
 @pytest.fixture
 def folder(webui, lora_folder):
     """The WebUI's LoRAs, one for TCD."""
-    write_lora(webui, lora_folder / "tcd-one.safetensors")
+    loras.write_for(webui, lora_folder / "tcd-one.safetensors")
     yield lora_folder
     webui.remove_loras()
 
@@ -133,9 +127,12 @@ def test_built_in_recipes_stay(txt2img, own_recipes):
     assert not own_recipes.exists()
 
 
-def test_hints_are_below_the_picture(txt2img, folder):
+def test_hints_are_below_the_picture(txt2img, folder, request, tmp_path):
+    txt2img.page.set_viewport_size({"width": 1280, "height": 900})
     txt2img.make_small()
+    txt2img.set_number("txt2img_cfg_scale", 7)
     said = txt2img.generate()
+    txt2img("txt2img_results").screenshot(path=(request.config.getoption("--pictures") or tmp_path) / "hints.png")
     assert said.count("No TCD LoRA is active, and ") == 1
     assert f"is not known as distilled: add {TAG} to the prompt." in said
 
@@ -192,7 +189,7 @@ def test_what_is_not_the_file_is_refused(txt2img, lora_folder, publish, answer, 
 def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
     page, kohya = txt2img, folder / "tcd-one.safetensors"
     kohya.unlink()
-    write_lora(webui, kohya, format="peft")
+    loras.write_for(webui, kohya, format="peft")
     apply(page, "TCD, 4 steps")
     page.wait_for_text("tcd-one is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy")
     page("txt2img_tcd_convert").click()
