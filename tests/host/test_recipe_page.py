@@ -51,17 +51,12 @@ def get_settings(page, tab="txt2img"):
     return {name: float(page.number(f"{tab}_{name}").input_value()) for name in names}
 
 
-def test_the_recipes_are_seen_where_tcd_is_chosen(page):
-    page.see("txt2img_tcd_recipe", seen=False)
-    page.choose("txt2img_sampling", "TCD")
-    page.see("txt2img_tcd_recipe")
+def test_a_recipe_sets_what_it_names_and_nothing_else(txt2img, folder):
+    page = txt2img
     page.see("txt2img_tcd_convert", seen=False)
     page.choose("txt2img_sampling", "Euler a")
     page.see("txt2img_tcd_recipe", seen=False)
-
-
-def test_a_recipe_sets_what_it_names_and_nothing_else(txt2img, folder):
-    page = txt2img
+    page.choose("txt2img_sampling", "TCD")
     page.set_number("txt2img_width", 128)
     page.set_number("txt2img_tcd_gamma", 0.9)
     before = get_settings(page)
@@ -116,6 +111,7 @@ def test_own_recipes(txt2img, folder, own_recipes):
     assert "mine" not in page.list_choices("txt2img_tcd_recipe")
 
 
+@long
 def test_built_in_recipes_stay(txt2img, own_recipes):
     txt2img("txt2img_tcd_save").click()
     txt2img.wait_for_text("TCD recipe 'TCD, 4 steps' is built in: it can only be saved under another name.")
@@ -176,9 +172,10 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     ("answer", "sentence"),
     [
         (whole, "what came is not what its authors published (another SHA-256); try again."),
-        pytest.param(answers(404), "does not have it (any more)", marks=long),
+        (answers(404), "does not have it (any more)"),
     ],
 )
+@long
 def test_what_is_not_the_file_is_refused(txt2img, lora_folder, publish, answer, sentence):
     publish(answer, sha256="0" * 64)
     txt2img("txt2img_tcd_get").click()
