@@ -34,6 +34,12 @@ def test_those_for_img2img_are_listed_there_alone(recipes):
     assert names == {"TCD inpainting, 8 steps"}
 
 
+def test_those_for_img2img_are_found_there_alone(recipes):
+    assert recipes.find("TCD inpainting, 8 steps").denoising_strength == 0.99
+    with pytest.raises(ValueError, match=r"^TCD recipe 'TCD inpainting, 8 steps' is for img2img\.$"):
+        recipes.find("TCD inpainting, 8 steps", img2img=False)
+
+
 def test_own_ones_are_kept(recipes, tmp_path):
     recipes.save(MINE)
     recipes.save(Recipe("中文", steps=1))
