@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # numpy has no bfloat16
 
-from .download import put_in_place
 from .lora import KOHYA, SD2, SDXL, read_lora
+from .part_file import put_in_place
 
 CONFIG = "lora_adapter_metadata"
 """Where diffusers writes down how a LoRA was trained."""

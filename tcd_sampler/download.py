@@ -8,13 +8,15 @@ import shutil
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
+
+from .part_file import TakenError, close, empty, open_part, put_in_place
 
 ENDPOINT = "https://huggingface.co"
 CONNECT_TIMEOUT = 10.0
@@ -75,18 +77,27 @@ def download(lora: Published, folder: Path, endpoint: str | None = None) -> Gene
     try:
         if not folder.is_dir():
             raise DownloadError(lora, f"there is no folder {folder}; make it, or name another")
-        with open_part(lora, folder) as file:
+        with open_part(get_part(lora, folder)) as file:
+            if file.tell() > lora.size:
+                empty(file)
             refuse_existing(lora, final)
             refuse_full_disk(lora, folder, file)
             yield file.tell()
             yield from fill(lora, file, f"{endpoint}/{lora.repository}/resolve/main/{lora.path}")
             check(lora, file)
             publish(lora, file, final)
+    except TakenError as error:
+        raise DownloadError(lora, "it is already being downloaded; wait until that is done") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DownloadError(lora, f"the disk of {folder} is full; make room and try again") from error
         reason = f"{folder} cannot be written to ({error.strerror}); see to its permissions, or name another"
         raise DownloadError(lora, reason) from error
+
+
+def get_part(lora: Published, folder: Path) -> Path:
+    """Where it is written to: a name that no WebUI lists."""
+    return folder / f".{lora.name}.part"
 
 
 def refuse_existing(lora: Published, final: Path) -> None:
@@ -103,65 +114,6 @@ def refuse_full_disk(lora: Published, folder: Path, file: BinaryIO) -> None:
 
 def megabytes(n: int) -> str:
     return f"{n / 1e6:.1f} MB"
-
-
-# The part file: no WebUI lists it, and one process at a time has it locked, until it ends in whatever way.
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def lock(file: BinaryIO) -> None:
-        file.seek(2**31 - 2)  # a locked byte cannot be read by others: one behind the end
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-@contextmanager
-def open_part(lora: Published, folder: Path) -> Iterator[BinaryIO]:
-    """The locked part file, with what a killed process left in it, at its end. Removes it afterwards."""
-    path = folder / f".{lora.name}.part"
-    with path.open("a+b") as file:
-        if not take(file, path):
-            raise DownloadError(lora, "it is already being downloaded; wait until that is done")
-        try:
-            if file.seek(0, os.SEEK_END) > lora.size:
-                empty(file)
-            yield file
-        finally:
-            if sys.platform == "win32":
-                close(file)  # an open file cannot be removed there
-            with suppress(OSError):
-                path.unlink()
-            close(file)
-
-
-def take(file: BinaryIO, path: Path) -> bool:
-    """Locks the part file, unless another has it."""
-    try:
-        lock(file)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        pass  # some network drives have no locks: two downloads at once then are found out by the check at the end
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:  # by who had it until now
-        return False
-
-
-def empty(file: BinaryIO) -> None:
-    file.seek(0)
-    file.truncate()
-
-
-def close(file: BinaryIO) -> None:
-    with suppress(OSError):  # a full disk, again, over what is left to be written
-        file.close()
 
 
 # What comes over the network
@@ -285,29 +237,10 @@ def check(lora: Published, file: BinaryIO) -> None:
 
 def publish(lora: Published, file: BinaryIO, final: Path) -> None:
     """Gives the part file its name, in one step, and not if there is such a file by now."""
-    part = final.with_name(f".{lora.name}.part")
     if sys.platform == "win32":
         close(file)  # an open file cannot be renamed there
     try:
-        put_in_place(part, final)
+        put_in_place(get_part(lora, final.parent), final)
     except FileExistsError:
         refuse_existing(lora, final)
-        raise
-
-
-def put_in_place(part: Path, final: Path) -> None:
-    """Gives a file its name in one step. FileExistsError if there is such a file, which stays."""
-    try:
-        os.link(part, final)
-    except (OSError, AttributeError):  # there is such a file, or no hard links here
-        rename(part, final)
-
-
-def rename(part: Path, final: Path) -> None:
-    """An empty file keeps the name free from others until the part file replaces it."""
-    final.open("xb").close()
-    try:
-        part.replace(final)
-    except BaseException:
-        final.unlink()
         raise

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from tcd_sampler import download as module
+from tcd_sampler import part_file
 from tcd_sampler.download import DownloadError, download, is_safe
 
 from .loopback import answers, breaks_after, hangs_after, whole
@@ -429,7 +430,7 @@ def full_disk(folder, monkeypatch):
             yield file
 
     monkeypatch.setattr(Path, "open", open_part)
-    monkeypatch.setattr(module, "take", lambda *_: True)
+    monkeypatch.setattr(part_file, "take", lambda *_: True)
 
 
 @pytest.mark.usefixtures("full_disk")
@@ -616,7 +617,7 @@ def test_two_others_at_once(server, folder):
 
 @pytest.mark.parametrize("next_one", [True, False])
 def test_one_that_ends_just_when_another_starts(server, folder, monkeypatch, next_one):
-    lock = module.lock
+    lock = part_file.lock
 
     def lock_late(file):
         (folder / PART).unlink()  # as who had the lock does
@@ -624,7 +625,7 @@ def test_one_that_ends_just_when_another_starts(server, folder, monkeypatch, nex
             (folder / PART).write_bytes(b"of a third one")
         lock(file)
 
-    monkeypatch.setattr(module, "lock", lock_late)
+    monkeypatch.setattr(part_file, "lock", lock_late)
     with pytest.raises(DownloadError) as raised:
         fetch(server, folder)
     assert str(raised.value) == BUSY
@@ -635,6 +636,6 @@ def test_a_disk_without_locks(server, folder, monkeypatch):
     def lock(_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(module, "lock", lock)
+    monkeypatch.setattr(part_file, "lock", lock)
     fetch(server, folder)
     assert get_files(folder) == {FINAL: CONTENT}
