@@ -73,7 +73,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, webui):
-    page = Page(browser.new_page(viewport={"width": 1600, "height": 1400}), webui)
+    page = Page(browser.new_page(), webui)
     page.page.set_default_timeout(15_000)
     page.open()
     yield page

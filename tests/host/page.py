@@ -16,7 +16,7 @@ def start_browser():
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=installed, args=quiet)
-        yield browser
+        yield browser.new_context(viewport={"width": 1600, "height": 1400})  # in which pages share what they fetched
         browser.close()
 
 

@@ -41,6 +41,7 @@ def test_the_readmes_picture(page, webui, lora_folder, request, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
+@long
 def test_there_is_one_of_each(page):
     for elem_id in ("txt2img_tcd_gamma", "txt2img_tcd_hires_gamma", "img2img_tcd_gamma", "img2img_tcd_hires_gamma"):
         assert page(elem_id).count() == 1
@@ -75,8 +76,11 @@ INFOTEXT = "a house\nSteps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, S
 
 @pytest.mark.parametrize(
     ("tab", "infotext"),
-    [("txt2img", INFOTEXT), ("img2img", INFOTEXT), ("txt2img", INFOTEXT.replace("Schedule type: TCD, ", ""))],
-    ids=["txt2img", "img2img", "of a webui without schedules"],
+    [
+        pytest.param("txt2img", INFOTEXT, marks=long, id="txt2img"),
+        pytest.param("img2img", INFOTEXT, id="img2img"),
+        pytest.param("txt2img", INFOTEXT.replace("Schedule type: TCD, ", ""), id="of a webui without schedules"),
+    ],
 )
 def test_a_pasted_infotext_restores_gamma(page, tab, infotext):
     page.tab(tab)
@@ -136,6 +140,7 @@ def test_send_to_img2img_takes_gamma_along(page):
     page.see_gamma("img2img", 0.75)
 
 
+@long
 def test_the_settings_page_has_the_default(page):
     page.tab("Settings")
     page.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()

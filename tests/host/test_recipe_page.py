@@ -128,7 +128,10 @@ def test_hints_are_below_the_picture(txt2img, folder, request, tmp_path):
     txt2img.make_small()
     txt2img.set_number("txt2img_cfg_scale", 7)
     said = txt2img.generate()
-    txt2img("txt2img_results").screenshot(path=(request.config.getoption("--pictures") or tmp_path) / "hints.png")
+    picture = (request.config.getoption("--pictures") or tmp_path) / "hints.png"
+    txt2img("html_info_txt2img").first.scroll_into_view_if_needed()
+    top, end = (txt2img(name).first.bounding_box() for name in ("html_info_txt2img", "html_log_txt2img"))
+    txt2img.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
     assert said.count("No TCD LoRA is active, and ") == 1
     assert f"is not known as distilled: add {TAG} to the prompt." in said
 
@@ -217,7 +220,8 @@ def test_a_webui_that_is_not_the_users_alone_fetches_nothing(browser, start_webu
 @long
 def test_in_chinese(browser, start_webui, request, tmp_path):
     with start_webui(localization="zh_CN") as webui:
-        page = Page(browser.new_page(viewport={"width": 1280, "height": 900}), webui)
+        page = Page(browser.new_page(), webui)
+        page.page.set_viewport_size({"width": 1280, "height": 900})
         page.open()
         page.choose("txt2img_sampling", "TCD")
         page.see("txt2img_tcd_apply")
@@ -226,7 +230,8 @@ def test_in_chinese(browser, start_webui, request, tmp_path):
         page.wait_for_text("LoRA：点“下载 LoRA”可获取")
         assert page("txt2img_tcd_recipe").locator("span").first.inner_text() == "TCD 配方"
         page.make_small()
-        page("txt2img_generate").click()
-        page.wait_for_text("没有启用 TCD LoRA，且")
-        page.page.screenshot(path=(request.config.getoption("--pictures") or tmp_path) / "chinese.png")
+        assert "没有启用 TCD LoRA，且" in page.generate()
+        picture = (request.config.getoption("--pictures") or tmp_path) / "chinese.png"
+        top, end = (page(f"txt2img_tcd_{name}").first.bounding_box() for name in ("gamma", "message"))
+        page.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
         page.page.close()
