@@ -5,15 +5,21 @@ from pathlib import Path
 
 from ..catalogue import Published
 from ..conversion import convert_to_kohya
-from ..download import download
 from ..prompt import find_loras
 from .host import FOREIGN_FORMATS, get_lora_folder
 from .loras import list_loras, read_header, refresh_loras
 
 
 def get(lora: Published) -> Iterator[int]:
-    """Puts it into the host's folder and list, and yields how many bytes are there. DownloadError where that fails."""
-    yield from download(lora, get_lora_folder())
+    """Puts it into the host's folder and list, and yields how many bytes are there. ValueError where that fails."""
+    try:
+        from ..download import DownloadError, download
+    except ImportError as error:  # all hosts have it so far, but none says so
+        raise ValueError(f"{lora.name} was not downloaded: this WebUI has no Python package {error.name}.") from error
+    try:
+        yield from download(lora, get_lora_folder())
+    except DownloadError as error:
+        raise ValueError(str(error)) from error
     refresh_loras()
 
 

@@ -8,7 +8,6 @@ import gradio as gr
 
 from .. import texts
 from ..catalogue import CATALOGUE, Published
-from ..download import DownloadError
 from ..prompt import find_loras, put_lora
 from ..recipes import BUILT_IN, Recipe
 from ..texts import Text
@@ -98,7 +97,7 @@ class RecipeControls:
     def say(self, template: str, **values: Any) -> Updates:
         return {self.message: escape(translate(Text(template, values)))}
 
-    def refuse(self, error: Exception) -> Updates:
+    def refuse(self, error: ValueError) -> Updates:
         return {self.message: f'<span class="error">{escape(str(error))}</span>'}
 
     def apply(self, name: str, prompt: str) -> Updates:
@@ -169,7 +168,7 @@ class RecipeControls:
             for done in get(file):
                 yield {self.message: show_progress(file, done)}
             yield self.say(texts.IS_THERE, lora=file.name)
-        except (ValueError, DownloadError) as error:
+        except ValueError as error:
             yield self.refuse(error)
 
     def convert(self, prompt: str) -> Updates:
