@@ -74,7 +74,7 @@ class TCDScript(scripts.Script):
             prepare(p, gamma, hires_gamma)
 
     def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
-        if p.tcd_gammas is not None and batch_number == 0:
+        if getattr(p, "tcd_gammas", None) is not None and batch_number == 0:
             say_hints(p)
 
     def postprocess(self, p: Any, processed: Any, *_: Any) -> None:

@@ -30,8 +30,10 @@ COLUMNS = {
     "test_seeds": "seeds",
     "test_life": "jobs",
     "test_lora": "LoRA",
+    "test_recipes": "recipes",
     "test_bad_input": "bad input",
     "test_page": "page",
+    "test_recipe_page": "recipes' page",
     "test_reload": "reload",
 }
 """What the README calls the tests of a file."""
