@@ -1,0 +1,44 @@
+"""The miniature as a model to paint with."""
+
+from pathlib import Path
+
+import transformers
+from diffusers import DDPMScheduler
+from safetensors.torch import load_file
+
+from ..miniature import CHECKPOINT, CLIP, LORAS
+from ..miniature.architecture import BETAS, TextEncoders, build_unet, build_vae, get_size_conditioning, tokenize
+from ..miniature.drawing import SIZE
+from ..miniature.layout import from_sdxl
+from .lora import add_lora
+from .model import Conditioning, Model
+
+GUIDANCE = 3.0
+
+
+def load_miniature(checkpoint: Path = CHECKPOINT, loras: dict[str, Path] = LORAS) -> Model:
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(CLIP)
+    unet, vae, texts = build_unet(), build_vae(), TextEncoders(tokenizer)
+    from_sdxl(load_file(checkpoint), unet, vae, list(texts.models))
+    for part in (unet, vae, texts):
+        part.eval().requires_grad_(False)
+    for name, path in loras.items():
+        add_lora(unet, path, name)
+
+    def encode(prompts: list[str], negative: str, width: int, height: int) -> tuple[Conditioning, Conditioning]:
+        text = texts(tokenize(tokenizer, prompts))
+        # as SDXL has it, no negative prompt is no text at all, which is not the empty text
+        without = texts(tokenize(tokenizer, [negative] * len(prompts))) if negative else 0 * text
+        size = {"added_cond_kwargs": get_size_conditioning(len(prompts), SIZE)}
+        return {"encoder_hidden_states": text, **size}, {"encoder_hidden_states": without, **size}
+
+    return Model(
+        name=checkpoint.stem,
+        unet=unet,
+        vae=vae,
+        encode=encode,
+        alphas_cumprod=DDPMScheduler(**BETAS).alphas_cumprod,
+        size=SIZE,
+        guidance=GUIDANCE,
+        loras=set(loras),
+    )

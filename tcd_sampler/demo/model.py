@@ -1,0 +1,100 @@
+"""A model to paint with: its networks, what a prompt becomes for them, and latents to pictures and back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+from .kdiffusion import k_diffusion
+
+Conditioning = dict[str, Any]
+"""What the UNet takes beside latents and timesteps. Tensors have a row for each picture, also those in dictionaries."""
+
+
+class Encode(Protocol):
+    """Conditioning for the prompts, and without them, for pictures of so many pixels."""
+
+    def __call__(
+        self, prompts: list[str], negative: str, width: int, height: int
+    ) -> tuple[Conditioning, Conditioning]: ...
+
+
+@dataclass
+class Model:
+    """Diffusers' networks. Latents are in the UNet's units, of unit variance."""
+
+    name: str
+    unet: Any
+    vae: Any
+    encode: Encode
+    alphas_cumprod: torch.Tensor
+    size: int
+    """Pixels of a picture's side that it was trained for."""
+
+    prediction_type: str = "epsilon"
+    guidance: float = 7.0
+    """The scale that suits it where guidance is not distilled."""
+
+    loras: set[str] = field(default_factory=set)
+    """Adapters of the UNet by the samplers that they are for."""
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.unet.device
+        return device
+
+    def use_lora(self, name: str | None) -> None:
+        """Turns one of the LoRAs on, or with None or without it all off."""
+        if name in self.loras:
+            self.unet.set_adapters(name)
+            self.unet.enable_lora()
+        elif self.loras:
+            self.unet.disable_lora()
+
+    @torch.no_grad()
+    def to_latents(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures (batch, 3, height, width) from -1 to 1 to (batch, 4, height / 8, width / 8)."""
+        pictures = pictures.to(self.device, self.vae.dtype)
+        latents: torch.Tensor = self.vae.encode(pictures).latent_dist.mean * self.vae.config.scaling_factor
+        return latents.float()
+
+    @torch.no_grad()
+    def to_pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        latents = latents.to(self.device, self.vae.dtype) / self.vae.config.scaling_factor
+        pictures: torch.Tensor = self.vae.decode(latents).sample
+        return pictures.float().clamp(-1, 1)
+
+
+class Guided:
+    """The model as k-diffusion's samplers call it: classifier-free guidance round a discrete denoiser.
+
+    At a scale of 1 the model is asked once for each picture, otherwise twice.
+    """
+
+    def __init__(self, model: Model, text: Conditioning, without: Conditioning, scale: float) -> None:
+        denoisers = k_diffusion.external
+        kind = {"epsilon": denoisers.DiscreteEpsDDPMDenoiser, "v_prediction": denoisers.DiscreteVDDPMDenoiser}
+        self.inner_model = kind[model.prediction_type](as_network(model.unet), model.alphas_cumprod, quantize=False)
+        self.text, self.both, self.scale = text, concatenate(without, text), scale
+
+    def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        denoised: torch.Tensor
+        if self.scale == 1:
+            denoised = self.inner_model(x, sigma, conditioning=self.text)
+            return denoised
+        outputs = self.inner_model(torch.cat([x, x]), torch.cat([sigma, sigma]), conditioning=self.both)
+        without, denoised = outputs.chunk(2)
+        return without + self.scale * (denoised - without)
+
+
+def as_network(unet: Any) -> Callable[..., torch.Tensor]:
+    def network(x: torch.Tensor, t: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
+        output: torch.Tensor = unet(x.to(unet.dtype), t, **conditioning).sample
+        return output.to(x.dtype)
+
+    return network
+
+
+def concatenate(a: Conditioning, b: Conditioning) -> Conditioning:
+    return {key: concatenate(a[key], b[key]) if isinstance(a[key], dict) else torch.cat([a[key], b[key]]) for key in a}

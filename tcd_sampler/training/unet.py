@@ -1,0 +1,65 @@
+"""Trains the miniature's UNet and text encoders to tell the noise in a latent: the teacher of what is distilled."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers import DDPMScheduler
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ..miniature.architecture import BETAS, TextEncoders, build_unet, get_size_conditioning, tokenize
+from ..miniature.drawing import SIZE
+from .run import Run
+
+BATCH = 64
+NO_PROMPT, EMPTY_PROMPT = 0.08, 0.04
+"""Shares of the batch without any text, as SDXL's are without a negative prompt, and with the empty one."""
+
+MIN_SNR = 5.0
+"""Caps the weight of the steps with little noise (arXiv 2303.09556)."""
+
+
+class Painter(torch.nn.Module):
+    """All that is trained together."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        super().__init__()
+        self.unet = build_unet()
+        self.texts = TextEncoders(tokenizer)
+        self.empty = tokenize(tokenizer, [""])
+
+    def forward(self, latents: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        conditioning = get_size_conditioning(len(latents), SIZE)
+        epsilon: torch.Tensor = self.unet(latents, t, text, added_cond_kwargs=conditioning).sample
+        return epsilon
+
+    def encode(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The text that the UNet reads, now and then without its words, so that it learns to paint without them too."""
+        chance = torch.rand(len(tokens), 1)
+        tokens = torch.where(chance < NO_PROMPT + EMPTY_PROMPT, self.empty, tokens)
+        return self.texts(tokens) * (chance >= NO_PROMPT)[:, :, None]
+
+
+def get_loss(painter: Painter, data: dict[str, torch.Tensor], alphas_cumprod: torch.Tensor) -> torch.Tensor:
+    """The squared error of the predicted noise, weighted by min(SNR, MIN_SNR) / SNR."""
+    rows = torch.randint(len(data["latents"]), (BATCH,))
+    latents, tokens = data["latents"][rows].float(), data["tokens"][rows].long()
+    t, noise = torch.randint(1000, (BATCH,)), torch.randn_like(latents)
+    alpha = alphas_cumprod[t][:, None, None, None]
+    noised = (alpha.sqrt() * latents + (1 - alpha).sqrt() * noise).contiguous(memory_format=torch.channels_last)
+    # for 77 tokens, torch's fused attention is slower on a CPU
+    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        epsilon = painter(noised, t, painter.encode(tokens))
+    error = (epsilon.float() - noise).square().mean((1, 2, 3))
+    snr = (alpha / (1 - alpha)).flatten()
+    return (error * snr.clamp(max=MIN_SNR) / snr).mean()
+
+
+def train_unet(folder: Path, steps: int, tokenizer: Any, data: dict[str, torch.Tensor]) -> Painter:
+    """The averaged model of a whole run."""
+    torch.manual_seed(0)
+    painter = Painter(tokenizer).to(memory_format=torch.channels_last)
+    alphas_cumprod = DDPMScheduler(**BETAS).alphas_cumprod
+    run = Run("unet", folder, painter, steps)
+    run.train(lambda step: (get_loss(painter, data, alphas_cumprod), {}))
+    return cast(Painter, run.average.module)
