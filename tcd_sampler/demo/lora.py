@@ -1,5 +1,6 @@
 """LoRAs of any format that diffusers knows, as adapters of a UNet."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ def add_lora(unet: Any, path: Path, name: str, family: str | None = SDXL) -> Non
     pipeline = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     try:
         weights, alphas, *_ = pipeline.lora_state_dict(str(path), unet_config=unet.config)
-        pipeline.load_lora_into_unet(weights, alphas, unet, adapter_name=name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")  # that there are two is meant
+            pipeline.load_lora_into_unet(weights, alphas, unet, adapter_name=name)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise ValueError(f"{path.name} is not a LoRA for this checkpoint ({first_line(error)}).") from error
     unet.disable_lora()

@@ -16,7 +16,9 @@ from .model import Conditioning, Model
 GUIDANCE = 3.0
 
 
-def load_miniature(checkpoint: Path = CHECKPOINT, loras: dict[str, Path] = LORAS) -> Model:
+def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None = None) -> Model:
+    """The one that is shipped, or another of its kind."""
+    checkpoint, loras = checkpoint or CHECKPOINT, LORAS if loras is None else loras
     tokenizer = transformers.CLIPTokenizer.from_pretrained(CLIP)
     unet, vae, texts = build_unet(), build_vae(), TextEncoders(tokenizer)
     from_sdxl(load_file(checkpoint), unet, vae, list(texts.models))

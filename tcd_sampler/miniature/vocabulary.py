@@ -1,9 +1,10 @@
 """The miniature's tokenizer: CLIP's kind, with a vocabulary in which each word of the captions is one token."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers.pre_tokenizers import ByteLevel
 
 from .scenes import COLOURS, ON_GROUND, ON_PLACE, PATTERNS, SHAPES, UNDER_SKY
 
@@ -16,22 +17,36 @@ def get_words() -> list[str]:
     return sorted({word for phrase in phrases for word in phrase.split()})
 
 
+def get_merges(words: list[str]) -> list[tuple[str, str]]:
+    """The pairs that make the words up, the most frequent first: byte pair encoding (arXiv 1508.07909)."""
+    split = [[*word[:-1], word[-1] + WORD_END] for word in words]
+    merges = []
+    while any(len(parts) > 1 for parts in split):
+        pairs = Counter(pair for parts in split for pair in zip(parts, parts[1:]))
+        pair = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(pair)
+        split = [merge(parts, pair) for parts in split]
+    return merges
+
+
+def merge(parts: list[str], pair: tuple[str, str]) -> list[str]:
+    merged: list[str] = []
+    for part in parts:
+        if merged and (merged[-1], part) == pair:
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
+
+
 def write_vocabulary(folder: Path) -> None:
     """vocab.json and merges.txt, as CLIPTokenizer reads them. What is no word of the captions is spelled out."""
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix=WORD_END))
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=10_000, min_frequency=1, show_progress=False, end_of_word_suffix=WORD_END)
-    tokenizer.train_from_iterator(get_words(), trainer)
-    merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]
-    tokens = [
-        *alphabet,
-        *(byte + WORD_END for byte in alphabet),
-        *(pair.replace(" ", "") for pair in pairs),
-        START,
-        END,
-    ]
-    folder.mkdir(parents=True, exist_ok=True)
+    alphabet = sorted(ByteLevel.alphabet())
+    merges = get_merges(get_words())
+    ends = [byte + WORD_END for byte in alphabet]
+    tokens = dict.fromkeys([*alphabet, *ends, *("".join(pair) for pair in merges), START, END])
     vocabulary = {token: number for number, token in enumerate(tokens)}
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs, ""]), encoding="utf-8")
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
+    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
