@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
 
 from ..checkpoint import read_family
 from ..lora import SDXL
-from .errors import first_line
+from .errors import first_line, is_out_of_memory
 from .lora import add_lora
 from .model import Conditioning, Model
 
@@ -50,10 +51,11 @@ def load_pipeline(path: Path, family: str, config: str | None) -> Any:
     extra = {} if family == SDXL else {"safety_checker": None, "requires_safety_checker": False}
     try:
         pipeline = kind.from_single_file(str(path), config=config, torch_dtype=dtype, **extra)
-    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+        return pipeline.to(device)
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError, SingleFileComponentError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"{path.name} cannot be loaded as a checkpoint of {family} ({first_line(error)}).") from error
-    pipeline.to(device)
-    return pipeline
 
 
 def get_alphas_cumprod(pipeline: Any) -> torch.Tensor:

@@ -20,7 +20,7 @@ def add_lora(unet: Any, path: Path, name: str, family: str | None = SDXL) -> Non
     try:
         weights, alphas, *_ = pipeline.lora_state_dict(str(path), unet_config=unet.config)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Already found a `peft_config`")  # that there are two is meant
+            warnings.simplefilter("ignore")  # that there are two is meant
             pipeline.load_lora_into_unet(weights, alphas, unet, adapter_name=name)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise ValueError(f"{path.name} is not a LoRA for this checkpoint ({first_line(error)}).") from error
