@@ -15,6 +15,13 @@ KOHYA, PEFT, DIFFUSERS, PROCESSORS, OTHER = "kohya", "PEFT", "diffusers", "diffu
 FAMILIES = {768: SD1, 1024: SD2, 2048: SDXL}
 """By the width of the text that the cross attention's keys and values are made of."""
 
+DECLARED = {
+    r"sdxl_|stable-diffusion-xl": SDXL,
+    r"sd_v2|stable-diffusion-v2": SD2,
+    r"sd_v1|sd_1\.5|stable-diffusion-v1": SD1,
+}
+"""By what a file says of itself."""
+
 DOWN = re.compile(r"(lora_down|lora_A|down|hada_w1_b)(\.default)?(\.weight)?$")
 BLOCK = r"(?:(?:down|up|input|output)_blocks[._]\d|mid(?:dle)?_block[._])"
 """What only a UNet has: other models, such as LTX-Video, have an attn2 too."""
@@ -57,7 +64,7 @@ def read_lora(path: Path) -> LoRA:
             return LoRA(
                 name=path.stem,
                 size=path.stat().st_size,
-                family=find_family(keys, get_shape),
+                family=find_family(keys, get_shape) or find_declared_family(file.metadata() or {}),
                 format=find_format(keys),
                 rank=next((shape[0] for shape in map(get_shape, downs) if shape), None),
                 tensors=len(keys),
@@ -79,6 +86,11 @@ def find_format(keys: Iterable[str]) -> str:
     if first.startswith(("unet.", "text_encoder", "down_blocks.", "mid_block.", "up_blocks.")):
         return DIFFUSERS
     return OTHER
+
+
+def find_declared_family(metadata: dict[str, str]) -> str | None:
+    declared = [metadata.get(name, "") for name in ("ss_base_model_version", "modelspec.architecture")]
+    return next((family for pattern, family in DECLARED.items() for text in declared if re.match(pattern, text)), None)
 
 
 def find_family(keys: list[str], get_shape: Callable[[str], Shape]) -> str | None:

@@ -264,3 +264,22 @@ def test_only_the_header_is_read(path):
     assert lora.size > 4 << 30
     assert (lora.family, lora.rank, lora.tensors) == (SD1, 64, 2)
     assert after - before < 1 << 20  # KiB
+
+
+@pytest.mark.parametrize(
+    ("metadata", "family"),
+    [
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, SDXL),
+        ({"modelspec.architecture": "stable-diffusion-xl-v1-base/lora"}, SDXL),
+        ({"ss_base_model_version": "sd_v2_512"}, SD2),
+        ({"modelspec.architecture": "stable-diffusion-v2-768-v/lora"}, SD2),
+        ({"ss_base_model_version": "sd_v1"}, SD1),
+        ({"ss_base_model_version": "flux1", "modelspec.architecture": "flux-1-dev/lora"}, None),
+        ({}, None),
+    ],
+)
+def test_what_no_layer_tells_the_file_may_say_of_itself(read, metadata, family):
+    shapes = {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 192)}
+    assert read(shapes, metadata).family == family
+    shapes = {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 1024)}
+    assert read(shapes, metadata).family == SD2

@@ -113,8 +113,9 @@ def paint_one(args: argparse.Namespace) -> None:
 
 
 def open_page(args: argparse.Namespace) -> None:
-    from .page import launch
+    from .page import check_port, launch
 
+    check_port(args.port)
     launch(load(args), args.port)
 
 

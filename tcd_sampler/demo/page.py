@@ -1,6 +1,7 @@
 """The page: TCD beside other samplers on the same noise, and a strip over gamma."""
 
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import gradio
 
 from ..gamma import DEFAULT_GAMMA
 from ..miniature.scenes import choose_scene
+from .errors import first_line
 from .model import Model
 from .painting import MAX_STEPS, Request, paint
 from .samplers import SAMPLERS
@@ -21,7 +23,8 @@ TITLE = "Trajectory Consistency Distillation"
 SHOWN = 256
 """Pixels that a picture's side is shown at, at least."""
 
-Shown = list[tuple[Any, str]]
+Shown = tuple[Any, str]
+"""The gallery, and the settings of what is in it."""
 
 
 def enlarge(picture: Any) -> Any:
@@ -29,10 +32,9 @@ def enlarge(picture: Any) -> Any:
     return picture.resize((factor * picture.width, factor * picture.height)) if factor > 1 else picture
 
 
-def paint_all(model: Model, requests: dict[str, Request], progress: Any) -> Iterator[tuple[Shown, str]]:
+def paint_all(model: Model, requests: dict[str, Request], columns: int, progress: Any) -> Iterator[Shown]:
     """Each picture as soon as it is done, and the settings of all under them."""
-    shown: Shown = []
-    settings = []
+    shown, settings = [], []
     total, done = sum(request.steps for request in requests.values()), 0
     for name, request in requests.items():
 
@@ -44,19 +46,20 @@ def paint_all(model: Model, requests: dict[str, Request], progress: Any) -> Iter
         except ValueError as error:
             raise gradio.Error(str(error), print_exception=False) from error
         done += request.steps
-        shown = [*shown, (enlarge(picture), name)]
+        shown.append((enlarge(picture), name))
         settings.append(request.describe(model))
-        yield shown, "\n\n".join(settings)
+        yield gradio.Gallery(shown, columns=columns), "\n\n".join(settings)
 
 
-def compare(model: Model, request: Request, progress: Any) -> Iterator[tuple[Shown, str]]:
+def compare(model: Model, request: Request, progress: Any) -> Iterator[Shown]:
     """All samplers that there is a LoRA for, or that want none, on the same noise."""
     names = [name for name, sampler in SAMPLERS.items() if sampler.lora in (None, "tcd", *model.loras)]
-    return paint_all(model, {name: replace(request, sampler=SAMPLERS[name]) for name in names}, progress)
+    return paint_all(model, {name: replace(request, sampler=SAMPLERS[name]) for name in names}, 2, progress)
 
 
-def vary_gamma(model: Model, request: Request, progress: Any) -> Iterator[tuple[Shown, str]]:
-    return paint_all(model, {f"gamma {gamma:g}": replace(request, gamma=gamma) for gamma in GAMMAS}, progress)
+def vary_gamma(model: Model, request: Request, progress: Any) -> Iterator[Shown]:
+    requests = {f"gamma {gamma:g}": replace(request, gamma=gamma) for gamma in GAMMAS}
+    return paint_all(model, requests, len(GAMMAS) // 2, progress)
 
 
 def build_page(model: Model) -> gradio.Blocks:
@@ -64,17 +67,19 @@ def build_page(model: Model) -> gradio.Blocks:
         gradio.Markdown(f"# {TITLE}\nFew steps or many, on the model *{model.name}*.")
         with gradio.Row():
             with gradio.Column(scale=1):
-                prompt = gradio.Textbox(EXAMPLES[0], label="Prompt", lines=3)
+                prompt = gradio.Textbox(EXAMPLES[0], label="Prompt", lines=3, elem_id="prompt")
                 gradio.Examples(EXAMPLES, prompt)
-                steps = gradio.Slider(1, MAX_STEPS, 4, step=1, label="Steps")
-                gamma = gradio.Slider(0, 1, DEFAULT_GAMMA, step=0.05, label="TCD gamma")
-                seed = gradio.Number(0, label="Seed", precision=0, minimum=0)
+                steps = gradio.Slider(1, MAX_STEPS, 4, step=1, label="Steps", elem_id="steps")
+                gamma = gradio.Slider(0, 1, DEFAULT_GAMMA, step=0.05, label="TCD gamma", elem_id="gamma")
+                seed = gradio.Number(0, label="Seed", precision=0, elem_id="seed")
                 with gradio.Row():
-                    compare_button = gradio.Button("Compare samplers", variant="primary")
-                    gamma_button = gradio.Button("Gamma strip")
+                    compare_button = gradio.Button("Compare samplers", variant="primary", elem_id="compare")
+                    gamma_button = gradio.Button("Gamma strip", elem_id="strip")
             with gradio.Column(scale=2):
-                gallery = gradio.Gallery(label="Pictures", columns=3, object_fit="contain", format="png")
-                settings = gradio.Textbox(label="Settings", lines=8, buttons=["copy"])
+                gallery = gradio.Gallery(
+                    label="Pictures", columns=2, object_fit="contain", format="png", elem_id="pictures"
+                )
+                settings = gradio.Textbox(label="Settings", lines=8, buttons=["copy"], elem_id="settings")
         for button, paint_them in ((compare_button, compare), (gamma_button, vary_gamma)):
             button.click(
                 get_handler(model, paint_them),
@@ -93,19 +98,33 @@ def get_handler(model: Model, paint_them: Any) -> Any:
         gamma: float,
         seed: int,
         progress: Any = gradio.Progress(),  # noqa: B008
-    ) -> Iterator[tuple[Shown, str]]:
+    ) -> Iterator[Shown]:
         request = Request(prompt=prompt, steps=int(steps), gamma=float(gamma), seed=int(seed or 0))
         yield from paint_them(model, request, progress)
 
     return handle
 
 
-def launch(model: Model, port: int) -> None:
-    """Serves the page on 127.0.0.1 until it is interrupted. ValueError where the port is taken."""
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # theirs are on the web
+def check_port(port: int) -> None:
+    """ValueError where it is taken, or not one."""
+    if not 0 < port < 2**16:
+        raise ValueError(f"--port must be from 1 to 65535, not {port}.")
     try:
-        build_page(model).launch(
-            server_name="127.0.0.1", server_port=port, share=False, theme=gradio.themes.Default(**fonts)
-        )
+        socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        raise ValueError(f"--port: {port} is taken on 127.0.0.1; give another number.") from error
+        reason = first_line(error)
+        raise ValueError(f"--port: {port} cannot be had on 127.0.0.1 ({reason}); give another number.") from error
+
+
+def launch(model: Model, port: int, wait: bool = True) -> gradio.Blocks:
+    """Serves the page on 127.0.0.1, until it is interrupted or closed."""
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # theirs are on the web
+    page = build_page(model)
+    page.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        share=False,
+        theme=gradio.themes.Default(**fonts),
+        prevent_thread_lock=not wait,
+    )
+    return page

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from ..browser import start_browser
 from ..download.loopback import serve
 from .abilities import LACKS
 from .jobs import OPTION, Jobs
-from .page import Page, start_browser
+from .page import Page
 from .webui import WebUI
 
 long = pytest.mark.long

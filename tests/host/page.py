@@ -1,23 +1,9 @@
 """The WebUI's page as its user sees it, in Chromium."""
 
 import re
-import shutil
 import time
-from contextlib import contextmanager
-
-from playwright.sync_api import sync_playwright
 
 from .jobs import DEFAULTS
-
-
-@contextmanager
-def start_browser():
-    installed = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=installed, args=quiet)
-        yield browser.new_context(viewport={"width": 1600, "height": 1400})  # in which pages share what they fetched
-        browser.close()
 
 
 class Page:
