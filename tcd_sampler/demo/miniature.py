@@ -4,12 +4,14 @@ from pathlib import Path
 
 import transformers
 from diffusers import DDPMScheduler
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..miniature import CHECKPOINT, CLIP, LORAS
 from ..miniature.architecture import BETAS, TextEncoders, build_unet, build_vae, get_size_conditioning, tokenize
 from ..miniature.drawing import SIZE
 from ..miniature.layout import from_sdxl
+from .errors import first_line
 from .lora import add_lora
 from .model import Conditioning, Model
 
@@ -17,11 +19,14 @@ GUIDANCE = 3.0
 
 
 def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None = None) -> Model:
-    """The one that is shipped, or another of its kind."""
+    """The one that is shipped, or another of its kind. ValueError where its file is missing or not whole."""
     checkpoint, loras = checkpoint or CHECKPOINT, LORAS if loras is None else loras
     tokenizer = transformers.CLIPTokenizer.from_pretrained(CLIP)
     unet, vae, texts = build_unet(), build_vae(), TextEncoders(tokenizer)
-    from_sdxl(load_file(checkpoint), unet, vae, list(texts.models))
+    try:
+        from_sdxl(load_file(checkpoint), unet, vae, list(texts.models))
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{checkpoint} is not the miniature's file ({first_line(error)}).") from error
     for part in (unet, vae, texts):
         part.eval().requires_grad_(False)
     for name, path in loras.items():

@@ -19,20 +19,23 @@ from .architecture import get_text_config
 from .sgm_config import get_config
 
 
-def install(checkpoints: Path, loras: Path) -> None:
-    """Copies the checkpoint, with its configuration and tokenizer beside it, and the LoRAs."""
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    loras.mkdir(parents=True, exist_ok=True)
-    clip = checkpoints.resolve().parent / f"{CHECKPOINT.stem}-clip"
+def install_checkpoint(folder: Path) -> None:
+    """Copies the checkpoint, with its configuration beside it, and its tokenizer beside the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = folder.resolve().parent / f"{CHECKPOINT.stem}-clip"  # what is in the folder is taken for checkpoints
     shutil.copytree(CLIP, clip, dirs_exist_ok=True)
     get_text_config(transformers.CLIPTokenizer.from_pretrained(CLIP)).save_pretrained(clip)
     # the AMD fork opens these weights before it loads the checkpoint's; what is in them does not matter
     save_file({"none": torch.zeros(1)}, clip / "model.safetensors", {"format": "pt"})
-    shutil.copy(CHECKPOINT, checkpoints)
+    shutil.copy(CHECKPOINT, folder)
     config = json.dumps(get_config(clip), indent=2)  # which is YAML too
-    (checkpoints / f"{CHECKPOINT.stem}.yaml").write_text(config, encoding="utf-8")
+    (folder / f"{CHECKPOINT.stem}.yaml").write_text(config, encoding="utf-8")
+
+
+def install_loras(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for path in LORAS.values():
-        shutil.copy(path, loras)
+        shutil.copy(path, folder)
 
 
 def main() -> int:
@@ -41,7 +44,8 @@ def main() -> int:
     models = parser.parse_args().webui / "models"
     if not models.is_dir():
         parser.error(f"{models.parent} is not the folder of a WebUI: it has no models in it.")
-    install(models / "Stable-diffusion", models / "Lora")
+    install_checkpoint(models / "Stable-diffusion")
+    install_loras(models / "Lora")
     print(f"{CHECKPOINT.name} and its LoRAs are in {models}. It paints pictures of 128x128.")
     return 0
 

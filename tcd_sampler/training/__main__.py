@@ -31,7 +31,7 @@ class Plan:
 
     vae: int = 4500
     scenes: int = 32_768
-    unet: int = 7000
+    unet: int = 6000
     tcd: int = 2500
     lcm: int = 2500
     judge: int = 1500

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tcd_sampler import get_sigmas_tcd, sample_tcd
 from tcd_sampler.demo import command
+from tcd_sampler.demo.miniature import load_miniature
 from tcd_sampler.demo.model import Guided
 from tcd_sampler.demo.painting import Request, Start, paint, sample
 from tcd_sampler.demo.samplers import SAMPLERS, TCD
@@ -255,7 +256,20 @@ def test_help_needs_none_of_the_packages():
     assert "--gamma" in done.stdout
 
 
-# other LoRAs
+# other files
+
+
+def test_a_missing_or_broken_miniature_is_said_in_a_sentence(trained, tmp_path):
+    with pytest.raises(ValueError, match=r"^.*none.safetensors is not the miniature's file \(.+\).$"):
+        load_miniature(tmp_path / "none.safetensors", {})
+    whole = load_file(trained.checkpoint)
+    for name, tensors in (
+        ("part", {key: value for key, value in whole.items() if "decoder" not in key}),
+        ("wide", {key: torch.cat([value, value]) for key, value in whole.items()}),
+    ):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+        with pytest.raises(ValueError, match=rf"^.*{name}.safetensors is not the miniature's file \(.+\).$"):
+            load_miniature(tmp_path / f"{name}.safetensors", {})
 
 
 def test_a_lora_of_another_family_is_refused(trained, model, tmp_path):

@@ -14,7 +14,7 @@ from tcd_sampler.demo.painting import Request, paint
 from tcd_sampler.demo.samplers import TCD
 from tcd_sampler.lora import KOHYA, SDXL, read_lora
 from tcd_sampler.miniature import CLIP, LORAS
-from tcd_sampler.miniature.__main__ import install
+from tcd_sampler.miniature.__main__ import main
 from tcd_sampler.miniature.architecture import BETAS
 from tcd_sampler.miniature.vocabulary import get_words, write_vocabulary
 
@@ -99,10 +99,15 @@ def test_the_shipped_vocabulary_is_the_one_that_is_written(tmp_path):
         assert path.read_text(encoding="utf-8") == (CLIP / path.name).read_text(encoding="utf-8")
 
 
-def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch):
+def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("tcd_sampler.miniature.__main__.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.miniature.__main__.LORAS", trained.loras)
-    install(tmp_path / "models" / "Stable-diffusion", tmp_path / "models" / "Lora")
+    monkeypatch.setattr("sys.argv", ["miniature", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"{tmp_path} is not the folder of a WebUI: it has no models in it." in capsys.readouterr().err
+    (tmp_path / "models").mkdir()
+    assert main() == 0
     files = {path.relative_to(tmp_path / "models").as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     clip = {f"miniature-clip/{name}" for name in ("vocab.json", "merges.txt", "config.json", "model.safetensors")}
     loras = {f"Lora/{path.name}" for path in LORAS.values()}
