@@ -11,8 +11,8 @@ from typing import Any, Protocol
 CONTENT, METADATA, NAME = "content", "metadata", "name"
 """What an identity was told by, surest first."""
 
-TITLES = ("modelspec.title", "ss_output_name")
-"""The metadata that say what a file is."""
+TITLE, OUTPUT_NAME = "modelspec.title", "ss_output_name"
+"""The metadata that say what a file is, and what its trainer called it."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +102,17 @@ class Catalogue:
         """A line's file for a base family: the first of them."""
         return next((file for file in self.files if (file.use.line, file.family) == (line, family)), None)
 
-    def has_size(self, size: int) -> bool:
-        return any(file.size == size for file in self.files)
-
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
         """By the hashes of its content (either kind) that are at hand; by its metadata; as a hint, by its name."""
         for digest in hashes:
             for file in self.files:
                 if digest == file.sha256 or (file.data_sha256 and digest.startswith(file.data_sha256)):
                     return Identity(file.use, CONTENT, file)
-        for by, texts in ((METADATA, [lora.metadata.get(key, "") for key in TITLES]), (NAME, [lora.name])):
-            for text in texts:
-                use = self.find_use(text)
-                if use:
-                    return Identity(use, by)
+        title, output_name = (lora.metadata.get(key, "") for key in (TITLE, OUTPUT_NAME))
+        for by, text in ((METADATA, title), (NAME, output_name), (NAME, lora.name)):
+            use = self.find_use(text)
+            if use:
+                return Identity(use, by)
         return None
 
     def find_use(self, text: str) -> Use | None:

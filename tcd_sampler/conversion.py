@@ -1,7 +1,11 @@
 """Copies of LoRAs in kohya's format, which the WebUIs load."""
 
 import json
+import os
 import re
+import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +70,27 @@ def convert_to_kohya(path: Path, target: Path) -> None:
     metadata = {**lora.metadata, **LABELS.get(lora.family or "", {}), "format": "pt"}
     config = read_config(path, metadata.pop(CONFIG, "{}"))  # diffusers refuses a file with this and alphas both
     tensors = convert_tensors(path, lora.family, config)
-    part = target.with_name(f".{target.stem}.part")
+    part = None
     try:
+        part = make_part(target)
         save_file(tensors, part, metadata=metadata)
+        shutil.copymode(path, part)
         put_in_place(part, target)
     except FileExistsError as error:
         raise ValueError(f"There is a file {target} already: delete or rename that to convert {path.name}.") from error
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{target} cannot be written ({error}).") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            with suppress(OSError):
+                part.unlink()
+
+
+def make_part(target: Path) -> Path:
+    """An empty file beside it, of its own for each conversion: two at once would write into one another's."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    return Path(name)
 
 
 def convert_tensors(path: Path, family: str | None, config: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -127,6 +127,7 @@ def find_wrong_settings(job: Job) -> Iterator[Text]:
         run = count_steps(job.steps, job.strength)
         if run < job.steps:
             more = math.ceil((job.steps - 1) / max(min(job.strength, HIGHEST_STRENGTH), 0.001))
+            more += count_steps(more, job.strength) < job.steps  # the quotient, rounded down
             yield Text(texts.STEPS, {"strength": f"{job.strength:g}", "run": run, "steps": job.steps, "more": more})
 
 

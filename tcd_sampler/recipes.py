@@ -80,7 +80,7 @@ class Recipes:
         if not self.file.exists():
             return []
         try:
-            data = json.loads(self.file.read_text(encoding="utf-8"))
+            data = json.loads(self.file.read_text(encoding="utf-8-sig"))
             if not isinstance(data, list):
                 raise ValueError("it is not a list")
             return [make_recipe(entry) for entry in data]
@@ -95,19 +95,19 @@ class Recipes:
         try:
             part.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
             os.replace(part, self.file)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             part.unlink(missing_ok=True)
-            raise ValueError(f"{self.file} cannot be written ({error.strerror}).") from error
+            raise ValueError(f"{self.file} cannot be written ({error}).") from error
 
     def list(self, img2img: bool = True) -> list[Recipe]:
         return [recipe for recipe in (*BUILT_IN, *self.read_own()) if img2img or not recipe.is_for_img2img]
 
     def find(self, name: Any, img2img: bool = True) -> Recipe:
         """ValueError, with the names that there are, for another one; and in txt2img for one of img2img's."""
-        recipes = self.list()
-        found = next((recipe for recipe in recipes if recipe.name == name), None)
+        found = next((recipe for recipe in BUILT_IN if recipe.name == name), None)
+        found = found or next((recipe for recipe in self.read_own() if recipe.name == name), None)
         if found is None:
-            names = "; ".join(recipe.name for recipe in recipes)
+            names = "; ".join(recipe.name for recipe in self.list())
             raise ValueError(f"TCD recipe must be one of: {names}; not {name!r}.")
         if found.is_for_img2img and not img2img:
             raise ValueError(f"TCD recipe {name!r} is for img2img.")

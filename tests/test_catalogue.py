@@ -232,10 +232,14 @@ def test_every_line_has_a_name_that_tells_it():
     assert set(NAMES.values()) - {None} == set(CATALOGUE.lines)
 
 
-@pytest.mark.parametrize("key", ["modelspec.title", "ss_output_name"])
-def test_the_metadata_tell(key):
-    identity = CATALOGUE.identify(make_lora(metadata={key: "TCD SDXL"}))
+def test_the_metadata_tell():
+    identity = CATALOGUE.identify(make_lora(metadata={"modelspec.title": "TCD SDXL"}))
     assert (identity.file, identity.use.line, identity.by) == (None, "TCD", METADATA)
+
+
+def test_what_its_trainer_called_it_is_but_a_name():
+    identity = CATALOGUE.identify(make_lora(metadata={"ss_output_name": "TCD SDXL"}))
+    assert (identity.file, identity.use.line, identity.by) == (None, "TCD", NAME)
 
 
 def test_other_metadata_do_not():
@@ -251,8 +255,3 @@ def test_content_beats_metadata_beats_a_name():
 
 def test_an_ordinary_lora_is_none_of_them():
     assert CATALOGUE.identify(make_lora(), ["0" * 64, "0" * 12]) is None
-
-
-def test_when_the_whole_content_must_be_hashed():
-    assert CATALOGUE.has_size(TDD.size)
-    assert not CATALOGUE.has_size(TDD.size + 1)

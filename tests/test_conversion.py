@@ -9,6 +9,7 @@ import torch
 from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
 from diffusers.utils import convert_state_dict_to_kohya, convert_state_dict_to_peft, convert_unet_state_dict_to_peft
 
+from tcd_sampler import conversion
 from tcd_sampler.conversion import convert_to_kohya
 from tcd_sampler.lora import SD1, SD2, SDXL
 
@@ -271,6 +272,27 @@ def test_a_file_that_is_there_stays(convert, path):
         convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
     assert path.with_name("converted.safetensors").read_bytes() == b"mine"
     assert len(list(path.parent.iterdir())) == 2
+
+
+def test_two_at_once(convert, path, monkeypatch):
+    """The second, begun while the first is putting its copy in place, spoils nothing."""
+    original = conversion.put_in_place
+
+    def put_in_place(part, target):
+        monkeypatch.undo()
+        original(part, target)
+        with pytest.raises(ValueError, match=r"^There is a file "):
+            convert_to_kohya(path, target)
+
+    monkeypatch.setattr(conversion, "put_in_place", put_in_place)
+    tensors, _ = convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
+    assert len(tensors) == 3
+    assert {file.name for file in path.parent.iterdir()} == {path.name, "converted.safetensors"}
+
+
+def test_a_copy_is_read_by_whom_the_original_is(convert, path):
+    convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
+    assert path.with_name("converted.safetensors").stat().st_mode == path.stat().st_mode
 
 
 def test_a_full_disk(convert, path, monkeypatch):

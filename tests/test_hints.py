@@ -119,8 +119,8 @@ def test_strength():
     ]
 
 
-@pytest.mark.parametrize("strength", [0.01, 0.3, 0.5, 0.7, 0.75, 0.9, 0.99, 1])
-@pytest.mark.parametrize("steps", [2, 3, 4, 8, 20, 50, 150])
+@pytest.mark.parametrize("strength", [0.01, 0.3, 0.5, 0.58, 0.7, 0.75, 0.9, 0.99, 1])
+@pytest.mark.parametrize("steps", [2, 3, 4, 8, 20, 30, 50, 150])
 def test_the_steps_to_ask_for_are_the_fewest_that_do(strength, steps):
     said = hints(TCD, steps=steps, strength=strength)
     if not said:

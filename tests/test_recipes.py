@@ -106,6 +106,20 @@ def test_a_file_that_cannot_be_read_is_said_and_left(recipes, text):
         with pytest.raises(ValueError, match=r"recipes\.json cannot be read \(.*\); mend it or move it away\."):
             use()
     assert recipes.file.read_text() == text
+    assert recipes.find("TCD, 4 steps").steps == 4  # the built-in ones are there all the same
+
+
+def test_a_file_from_an_editor_that_marks_its_encoding(recipes):
+    recipes.file.write_text('[{"name": "mine", "steps": 3}]', encoding="utf-8-sig")
+    assert recipes.find("mine").steps == 3
+
+
+def test_a_name_that_cannot_be_written(recipes, tmp_path):
+    recipes.save(MINE)
+    with pytest.raises(ValueError, match=r"recipes\.json cannot be written \(.*surrogates not allowed"):
+        recipes.save(Recipe("half \ud83d a sign"))
+    assert recipes.read_own() == [MINE]
+    assert [path.name for path in tmp_path.iterdir()] == ["recipes.json"]
 
 
 def test_a_file_that_cannot_be_written_stays(recipes, monkeypatch, tmp_path):
@@ -116,7 +130,7 @@ def test_a_file_that_cannot_be_written_stays(recipes, monkeypatch, tmp_path):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(ValueError, match=r"recipes\.json cannot be written \(No space left on device\)\."):
+    with pytest.raises(ValueError, match=r"recipes\.json cannot be written \(.*No space left on device\)\."):
         recipes.save(Recipe("other"))
     assert recipes.file.read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["recipes.json"]

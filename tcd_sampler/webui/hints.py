@@ -8,7 +8,7 @@ from ..hints import Active, Job, find_hints
 from ..prompt import parse_weight
 from . import host
 from .job import is_tcd
-from .loras import describe, find_lora
+from .loras import describe, find_lora, get_default_lora
 from .names import DISTILLED_OPTION, HINTS_OPTION
 from .said import say
 
@@ -30,7 +30,7 @@ def describe_job(p: Any) -> Job:
     is_img2img = hasattr(p, "init_images")
     return Job(
         steps=(p.hr_second_pass_steps or p.steps) if hires else p.steps,
-        cfg_scale=p.cfg_scale,
+        cfg_scale=host.get_hires_cfg_scale(p) if hires else p.cfg_scale,
         schedule=host.get_schedule(p, hires),
         checkpoint=checkpoint,
         family=family,
@@ -52,8 +52,13 @@ def find_tag(family: str | None) -> str | None:
 def list_active(p: Any, hires: bool) -> list[Active]:
     if p.disable_extra_networks:
         return []
-    data = (getattr(p, "hr_extra_network_data", None) if hires else None) or p.extra_network_data
-    return [describe(tag.items[0], parse_weight(":".join(tag.items[1:]))) for tag in data.get("lora", [])]
+    data = p.hr_extra_network_data if hires else p.extra_network_data
+    tags = [tag.items for kind in host.get_lora_tags() for tag in (data or {}).get(kind, [])]
+    active = [describe(name, parse_weight(":".join(arguments))) for name, *arguments in tags]
+    default = get_default_lora()
+    if default and default[0] not in {name for name, *_ in tags}:
+        active.append(describe(*default))
+    return active
 
 
 def is_distilled(checkpoint: str) -> bool:

@@ -16,7 +16,16 @@ from types import CodeType, FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import gradio
-from modules import localization, paths_internal, scripts, sd_models, sd_samplers, sd_samplers_kdiffusion, shared
+from modules import (
+    extra_networks,
+    localization,
+    paths_internal,
+    scripts,
+    sd_models,
+    sd_samplers,
+    sd_samplers_kdiffusion,
+    shared,
+)
 
 from ..checkpoint import read_family
 from ..lora import DIFFUSERS, PEFT, PROCESSORS, SD1, SD2, SDXL
@@ -213,8 +222,13 @@ def find_request() -> Any:
 
 
 def get_sent_fields(request: Any) -> set[str]:
-    """Those that a request brings itself, or by its infotext; the others are at their defaults."""
-    return request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__  # type: ignore
+    """Those that a request brings itself, or by its infotext; the others, and those sent as null, are defaults."""
+    sent = request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__
+    return {field for field in sent if getattr(request, field, None) is not None}
+
+
+def has_sampler(name: str) -> bool:
+    return sd_samplers.find_sampler_config(name) is not None
 
 
 # Files: checkpoints, LoRAs, and folders.
@@ -229,13 +243,33 @@ def get_checkpoint(p: Any = None) -> tuple[str, str | None]:
     By its file, for some load it with the first job only, and a job's own checkpoint is not loaded when it starts.
     """
     own = (p.override_settings or {}).get("sd_model_checkpoint") if p else None
-    info = (own and sd_models.get_closet_checkpoint_match(own)) or sd_models.select_checkpoint()
+    try:
+        info = (own and sd_models.get_closet_checkpoint_match(own)) or sd_models.select_checkpoint()
+    except FileNotFoundError:  # as some hosts say it that there is no checkpoint at all
+        info = None
+    if info is None:
+        return "", None
     return info.name_for_extra, read_family(Path(info.filename)) or get_loaded_family()
 
 
 def get_loaded_family() -> str | None:
     families = {"is_sdxl": SDXL, "is_sd2": SD2, "is_sd1": SD1}
     return next((family for flag, family in families.items() if getattr(shared.sd_model, flag, False)), None)
+
+
+def get_lora_tags() -> list[str]:
+    """What a prompt's LoRAs are called on this host: <lora:...>, and on some <lyco:...> too."""
+    return [tag for tag in ("lora", "lyco") if tag == "lora" or tag in extra_networks.extra_network_aliases]
+
+
+def get_hires_cfg_scale(p: Any) -> float:
+    """Forge and its kin have one of its own; where it is unset or 0, it is the first pass's."""
+    return float(getattr(p, "hr_cfg", None) or getattr(p, "hr_cfg_scale", None) or p.cfg_scale)
+
+
+def runs_generators() -> bool:
+    """Whether a button can show progress: without its queue, Gradio 3 cannot."""
+    return not shared.cmd_opts.no_gradio_queue
 
 
 def find_networks() -> Any:

@@ -1,5 +1,6 @@
 """Gets published LoRAs into the host's folder, and makes copies of those in formats that it does not load."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,20 +8,27 @@ from ..catalogue import Published
 from ..conversion import convert_to_kohya
 from ..prompt import find_loras
 from .host import FOREIGN_FORMATS, get_lora_folder
-from .loras import list_loras, read_header, refresh_loras
+from .loras import add_to_list, list_loras, read_header
+
+SECONDS = 0.3
+"""Between two signs of progress: each takes the page longer than a piece of the file does."""
 
 
 def get(lora: Published) -> Iterator[int]:
-    """Puts it into the host's folder and list, and yields how many bytes are there. ValueError where that fails."""
+    """Puts it into the host's folder and list; yields now and then how many bytes are there. ValueError if it fails."""
     try:
         from ..download import DownloadError, download
     except ImportError as error:  # all hosts have it so far, but none says so
         raise ValueError(f"{lora.name} was not downloaded: this WebUI has no Python package {error.name}.") from error
+    said = -SECONDS
     try:
-        yield from download(lora, get_lora_folder())
+        for done in download(lora, get_lora_folder()):
+            if time.monotonic() - said > SECONDS:
+                said = time.monotonic()
+                yield done
     except DownloadError as error:
         raise ValueError(str(error)) from error
-    refresh_loras()
+    add_to_list(lora.name)
 
 
 def find_foreign(prompt: str) -> str | None:
@@ -38,5 +46,5 @@ def convert(name: str) -> str:
     source = Path(list_loras()[name].filename)
     target = source.with_name(f"{source.stem}-kohya.safetensors")
     convert_to_kohya(source, target)
-    refresh_loras()
+    add_to_list(target.stem)
     return target.stem

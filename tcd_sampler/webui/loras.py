@@ -1,16 +1,17 @@
 """The host's LoRAs: what each of its files is, and which of them suits a recipe."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from modules import hashes
 
-from ..catalogue import CATALOGUE, CONTENT, Identity
+from ..catalogue import CATALOGUE, CONTENT, Identity, Published
 from ..hints import Active
 from ..lora import KOHYA, LoRA, read_lora
 from ..prompt import is_usable
-from .host import find_networks
+from .host import find_networks, get_option
 
 
 def list_loras() -> dict[str, Any]:
@@ -19,10 +20,20 @@ def list_loras() -> dict[str, Any]:
     return {**networks.available_network_aliases, **networks.available_networks} if networks else {}
 
 
-def refresh_loras() -> None:
-    """Has the host look for new files."""
-    if find_networks():
-        find_networks().list_available_networks()
+def add_to_list(name: str) -> None:
+    """Has the host look for a new file; where it can, without emptying its list, which a running job may want."""
+    networks = find_networks()
+    if hasattr(networks, "update_available_networks_by_names"):
+        networks.update_available_networks_by_names([name])
+    elif networks:
+        networks.list_available_networks()
+
+
+def get_default_lora() -> tuple[str, float] | None:
+    """The one that a setting of the host's adds to every job, with its weight."""
+    name = get_option("sd_lora", "None")
+    weight = get_option("extra_networks_default_multiplier", 1)
+    return (name, float(weight)) if name in list_loras() else None
 
 
 def read_header(entry: Any) -> LoRA | None:
@@ -39,14 +50,14 @@ def read_cached(filename: str, *_: Any) -> LoRA:
     return read_lora(Path(filename))
 
 
-def identify(entry: Any) -> Identity | None:
-    """Which LoRA it is. The host hashes its content, once, and only where its size is a published one's."""
+def identify(entry: Any, wanted: Iterable[Published] = CATALOGUE.files) -> Identity | None:
+    """Which LoRA it is. The host hashes its content, once, and only where its size is that of a wanted one."""
     file = Path(entry.filename)
-    if not (file.exists() and CATALOGUE.has_size(file.stat().st_size)):
-        return CATALOGUE.identify(entry, [entry.hash] if entry.hash else [])
-    entry.read_hash()
-    identity = CATALOGUE.identify(entry, [entry.hash or ""])
-    if identity is None or identity.by != CONTENT:
+    alike = [one for one in wanted if file.exists() and one.size == file.stat().st_size]
+    if any(one.data_sha256 for one in alike):
+        entry.read_hash()
+    identity = CATALOGUE.identify(entry, [entry.hash] if entry.hash else [])
+    if alike and (identity is None or identity.by != CONTENT):
         whole = hashes.sha256(entry.filename, f"tcd/{entry.name}")  # None where the host is told not to
         identity = CATALOGUE.identify(entry, [whole or ""])
     return identity
@@ -74,11 +85,11 @@ def find_lora(wanted: str, family: str | None) -> Any:
 
 def rank_lora(entry: Any, line: str, family: str | None) -> tuple[bool, bool, str] | None:
     """Its place among a line's files for a base family: those that the host can load first, then the certain ones."""
-    identity = identify(entry)
-    if identity is None or identity.use.line != line:
-        return None
     header = read_header(entry)
     if header is None or header.family != family:
+        return None
+    identity = identify(entry, [file for file in CATALOGUE.files if (file.use.line, file.family) == (line, family)])
+    if identity is None or identity.use.line != line:
         return None
     return header.format != KOHYA, identity.by != CONTENT, entry.name
 

@@ -79,7 +79,8 @@ class RecipeControls:
         self.save_button.click(self.save, [self.name, prompt, *controls], [self.name, *says], **quick)
         self.delete_button.click(self.delete, [self.name], [self.name, *says], **quick)
         if self.get_button is not None:
-            self.get_button.click(self.get, [self.name], says, show_progress=False)
+            get = self.get if host.runs_generators() else lambda name: list(self.get(name))[-1]
+            self.get_button.click(get, [self.name], says, show_progress=False)
             self.convert_button.click(self.convert, [prompt], [prompt, self.convert_button, *says], **quick)
         host.on_page_load(self.refresh, inputs=[], outputs=[self.name])
 

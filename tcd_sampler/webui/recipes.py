@@ -9,7 +9,7 @@ from ..recipes import Recipe, Recipes
 from ..texts import NO_SUCH_LORA
 from . import host
 from .errors import bad_input
-from .loras import find_lora, is_for_tcd
+from .loras import find_lora, get_default_lora, is_for_tcd
 from .said import say
 
 RECIPES = Recipes(host.DATA / "tcd-recipes.json")
@@ -30,15 +30,32 @@ def follow_recipe(p: Any, name: Any) -> None:
 def set_fields(p: Any, recipe: Recipe, request: Any) -> None:
     """Leaves what the request brings itself, and what a script such as the X/Y/Z plot has changed since."""
     sent = host.get_sent_fields(request) if request else set()
-    if not sent & {"sampler_name", "sampler_index"}:
+    if not sent & {"sampler_name", "sampler_index"} and has_defaults(p, request):
+        with bad_input():
+            check_sampler(recipe)
         p.sampler_name = recipe.sampler
-    if "scheduler" not in sent and not sent & {"sampler_name", "sampler_index"}:
-        p.scheduler = recipe.schedule
+        if "scheduler" not in sent:
+            p.scheduler = recipe.schedule
     for field in ("steps", "cfg_scale", "denoising_strength"):
         value = getattr(recipe, field)
-        is_default = request is None or (field not in sent and getattr(p, field) == getattr(request, field))
+        is_default = request is None or (field not in sent and getattr(p, field) in (None, getattr(request, field)))
         if value is not None and is_default:
             setattr(p, field, value)
+
+
+def has_defaults(p: Any, request: Any) -> bool:
+    """Whether a job has the sampler and schedule of a request that names neither."""
+    if request is None:
+        return True
+    samplers = {getattr(request, field, None) for field in ("sampler_name", "sampler_index")}
+    schedules = {None, "", "Automatic", getattr(request, "scheduler", None)}
+    return p.sampler_name in samplers and getattr(p, "scheduler", None) in schedules
+
+
+def check_sampler(recipe: Recipe) -> None:
+    """ValueError for the user's own recipe whose sampler has gone; the host would take another without a word."""
+    if not host.has_sampler(recipe.sampler):
+        raise ValueError(f"TCD recipe {recipe.name!r} wants the sampler {recipe.sampler!r}, which is not here.")
 
 
 def add_lora(p: Any, recipe: Recipe) -> None:
@@ -59,6 +76,8 @@ def put_into(prompt: Any, styles: list[str], name: str, weight: float) -> Any:
     if isinstance(prompt, list):
         return [put_into(one, styles, name, weight) for one in prompt]
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, styles or [])
-    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole)):
+    found = [one for one, _ in find_loras(whole)]
+    default = get_default_lora()
+    if any(one == name or is_for_tcd(one) for one in [*found, *(default or ())[:1]]):
         return prompt
     return put_lora(prompt, name, weight)

@@ -82,6 +82,17 @@ def test_what_the_request_brings_is_its_own(follow, fields, says):
     assert_says(follow("TCD, 4 steps", **fields).infotext, **says)
 
 
+def test_what_is_sent_as_null_is_left_out(follow):
+    result = follow("TCD, 4 steps", prompt="a house", sampler_name=None)
+    assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)
+
+
+def test_an_axis_over_samplers_is_kept(follow, jobs):
+    infotexts = follow("TCD, 4 steps", **jobs.plot("Sampler", "TCD, Euler a")).info["infotexts"]
+    assert_says(infotexts[-2], Sampler="TCD", Steps=4)
+    assert_says(infotexts[-1], Sampler="Euler a", Steps=4)
+
+
 def test_a_schedule_of_the_requests_own(follow, webui):
     needs(webui.has_schedules, "list of schedules")
     assert_says(follow("TCD, 4 steps", scheduler="Karras").infotext, Schedule_type="Karras", Steps=4)
@@ -133,6 +144,9 @@ def test_own_recipes(follow, jobs, own_recipes):
     result = follow("mine", prompt="a house", cfg_scale=1)
     assert_says(result.infotext, Steps=3, TCD_gamma=0.45)
     assert result.info["prompt"] == "a house <lora:style:0.5>"
+    own_recipes.write_text(json.dumps([{"name": "mine", "sampler": "Gone"}]))
+    sentence = jobs.refused(None, None, "mine", **{**LEFT_OUT, **SMALL})
+    assert sentence == "TCD recipe 'mine' wants the sampler 'Gone', which is not here."
     own_recipes.write_text("{")
     sentence = jobs.refused(None, None, "mine", **SMALL)
     assert sentence.startswith(f"{own_recipes} cannot be read (")
@@ -219,3 +233,11 @@ def test_hints_on_a_hires_pass_alone(hints):
     assert hints(**fields) == []
     assert hints(**fields, prompt="a house") == [NO_LORA]
     assert hints(**fields, prompt="a house", hr_prompt=f"a big house {TAG}") == []
+
+
+def test_a_lora_that_a_setting_adds_is_seen(hints, follow, webui):
+    """As the host adds it itself: where it is there, and the prompt has it not."""
+    overrides = {**SD15, "sd_lora": "tcd-one"}
+    assert hints(prompt="a house", override_settings=overrides) == []
+    assert follow("TCD, 4 steps", prompt="a house", override_settings=overrides).info["prompt"] == "a house"
+    assert hints(prompt="a house", override_settings={**SD15, "sd_lora": "None"}) != []
