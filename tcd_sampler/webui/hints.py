@@ -55,7 +55,7 @@ def list_active(p: Any, hires: bool) -> list[Active]:
     data = p.hr_extra_network_data if hires else p.extra_network_data
     tags = [tag.items for kind in host.get_lora_tags() for tag in (data or {}).get(kind, [])]
     active = [describe(name, parse_weight(":".join(arguments))) for name, *arguments in tags]
-    default = get_default_lora()
+    default = get_default_lora(p)
     if default and default[0] not in {name for name, *_ in tags}:
         active.append(describe(*default))
     return active

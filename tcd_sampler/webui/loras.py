@@ -29,10 +29,11 @@ def add_to_list(name: str) -> None:
         networks.list_available_networks()
 
 
-def get_default_lora() -> tuple[str, float] | None:
-    """The one that a setting of the host's adds to every job, with its weight."""
-    name = get_option("sd_lora", "None")
-    weight = get_option("extra_networks_default_multiplier", 1)
+def get_default_lora(p: Any) -> tuple[str, float] | None:
+    """The one that a setting of the host's, or of the job's own, adds to its prompts, with its weight."""
+    own = p.override_settings or {}  # not in force yet when a job starts
+    name = own.get("sd_lora", get_option("sd_lora", "None"))
+    weight = own.get("extra_networks_default_multiplier", get_option("extra_networks_default_multiplier", 1))
     return (name, float(weight)) if name in list_loras() else None
 
 

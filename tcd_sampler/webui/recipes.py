@@ -67,6 +67,9 @@ def add_lora(p: Any, recipe: Recipe) -> None:
     if lora is None:
         say(p, NO_SUCH_LORA, recipe=recipe.name, lora=recipe.lora, family=family or "this checkpoint")
         return
+    default = get_default_lora(p)
+    if default and (default[0] == lora.name or is_for_tcd(default[0])):
+        return
     p.prompt = put_into(p.prompt, p.styles, lora.name, recipe.weight)
     if getattr(p, "hr_prompt", None):
         p.hr_prompt = put_into(p.hr_prompt, p.styles, lora.name, recipe.weight)
@@ -76,8 +79,6 @@ def put_into(prompt: Any, styles: list[str], name: str, weight: float) -> Any:
     if isinstance(prompt, list):
         return [put_into(one, styles, name, weight) for one in prompt]
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, styles or [])
-    found = [one for one, _ in find_loras(whole)]
-    default = get_default_lora()
-    if any(one == name or is_for_tcd(one) for one in [*found, *(default or ())[:1]]):
+    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole)):
         return prompt
     return put_lora(prompt, name, weight)
