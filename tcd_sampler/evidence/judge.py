@@ -8,7 +8,7 @@ from torch.nn import functional
 from ..miniature import JUDGE
 from ..miniature.scenes import COLOURS, GROUNDS, PATTERNS, PLACES, SHAPES, SKIES, Scene
 
-WIDTHS = (3, 32, 64, 96, 128)
+WIDTHS = (3, 32, 64, 96, 96)
 FEATURES = 64
 
 NOTHING = len(SHAPES)
