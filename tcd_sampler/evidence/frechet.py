@@ -22,12 +22,18 @@ def get_root(covariance: torch.Tensor) -> torch.Tensor:
 
 
 def get_error(a: torch.Tensor, b: torch.Tensor, halves: int = 8) -> float:
-    """The standard error of the distance, from how it varies over random halves of a; b stays whole."""
+    """The standard error of the distance, from how it varies over random halves of the captions.
+
+    b has several pictures of each caption of a, all of them once, then again: (repeats * captions, features).
+    """
     generator = torch.Generator().manual_seed(0)
+    repeats = b.reshape(-1, *a.shape)
     distances = []
     for _ in range(halves):
-        order = torch.randperm(len(a), generator=generator)
-        first, second = order.chunk(2)
-        distances += [get_frechet_distance(a[first], b) - get_frechet_distance(a[second], b)]
+        first, second = (
+            get_frechet_distance(a[half], repeats[:, half].flatten(0, 1))
+            for half in torch.randperm(len(a), generator=generator).chunk(2)
+        )
+        distances.append(first - second)
     # the difference of two halves varies twice as much as one half does, and a half twice as much as the whole
     return float(torch.tensor(distances).square().mean().sqrt() / 2)

@@ -32,8 +32,8 @@ DPM_2S = Sampler(
 EVALUATIONS = (1, 2, 4, 8, 16, 32, 50)
 GAMMAS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 BATCH = 64
-REAL = 4096
-"""Real pictures to compare with."""
+REPEATS = 8
+"""Real pictures of each caption to compare with: of the same captions, so that these add nothing to the distance."""
 
 REAL_PICTURES = "real pictures"
 """The method that has no model: what the judge says of pictures that are right."""
@@ -101,12 +101,11 @@ def paint_captions(model: Model, method: Method, scenes: list[Scene], evaluation
             yield model.to_pictures(latents)
 
 
-def draw_real(count: int) -> Iterator[torch.Tensor]:
-    """Real pictures of the captions' kind, in batches."""
-    scenes = get_captions(count, SCENES + (1 << 20))
-    for first in range(0, count, BATCH):
-        pictures = [draw_scene(scene, SCENES + first + i) for i, scene in enumerate(scenes[first : first + BATCH])]
-        yield torch.stack(pictures) * 2 - 1
+def draw_real(scenes: list[Scene]) -> Iterator[torch.Tensor]:
+    """Real pictures of the scenes in batches, all of them once, then again with other seeds."""
+    for repeat in range(REPEATS):
+        seed = SCENES + repeat * len(scenes)
+        yield torch.stack([draw_scene(scene, seed + i) for i, scene in enumerate(scenes)]) * 2 - 1
 
 
 @torch.no_grad()
@@ -146,7 +145,8 @@ def measure_all(count: int, path: Path) -> list[Point]:
     if not missing:
         return points
     model, judge = load_miniature(), load_judge()
-    scenes, real = get_captions(count), get_features(judge, draw_real(REAL))
+    scenes = get_captions(count)
+    real = get_features(judge, draw_real(scenes))
     for method, evaluations in missing:
         if method is None:
             batches = iter([torch.stack([draw_scene(scene, i) for i, scene in enumerate(scenes)]) * 2 - 1])
