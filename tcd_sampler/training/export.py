@@ -7,9 +7,9 @@ import torch
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from ..conversion import LABELS, get_kohya_name
+from ..conversion import LABELS
 from ..lora import SDXL
-from ..miniature.layout import to_sdxl
+from ..miniature.layout import UNET, get_unet_keys, to_sdxl
 
 LICENCE = "MIT"
 
@@ -22,11 +22,16 @@ def export_checkpoint(path: Path, painter: Any, vae: Any) -> None:
 
 
 def export_lora(path: Path, unet: Any, title: str, rank: int) -> None:
-    """In kohya's format, with the metadata that the WebUI and this extension tell a LoRA by."""
+    """In kohya's format, with the metadata that the WebUI and this extension tell a LoRA by.
+
+    Modules are called as in SDXL's checkpoints: by diffusers' names, A1111 does not find all of them.
+    """
+    weights = get_peft_model_state_dict(unet)
+    modules = get_unet_keys([name.rsplit(".", 2)[0] + "." for name in weights])
     tensors = {}
-    for name, tensor in get_peft_model_state_dict(unet).items():
+    for name, tensor in weights.items():
         module, side = name.removesuffix(".weight").rsplit(".", 1)
-        key = get_kohya_name("", module, SDXL)
+        key = "lora_unet_" + modules[f"{module}."].removeprefix(UNET)[:-1].replace(".", "_")
         tensors[f"{key}.lora_{'down' if side == 'lora_A' else 'up'}.weight"] = tensor.detach().half().contiguous()
         tensors[f"{key}.alpha"] = torch.tensor(float(rank)).half()
     metadata = {

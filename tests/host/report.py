@@ -34,6 +34,7 @@ COLUMNS = {
     "test_bad_input": "bad input",
     "test_page": "page",
     "test_recipe_page": "recipes' page",
+    "test_miniature": "miniature",
     "test_reload": "reload",
 }
 """What the README calls the tests of a file."""

@@ -15,6 +15,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tcd_sampler.miniature.__main__ import install_checkpoint
+
 from . import checkpoint_sd15
 from .abilities import Abilities
 
@@ -79,6 +81,7 @@ class WebUI(Abilities):
             done = subprocess.run(command, cwd=self.code, env=self.environment, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"{script.name} failed in {self.folder}:\n{done.stderr[-4000:]}")
+            install_checkpoint(folder)
 
     def __enter__(self) -> "WebUI":
         with socket.socket() as free:

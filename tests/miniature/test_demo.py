@@ -107,8 +107,9 @@ def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained, model):
     for name, key in (
         ("mid_block.attentions.0.proj_in", "model.diffusion_model.middle_block.1.proj_in"),
         ("mid_block.resnets.0.conv1", "model.diffusion_model.middle_block.0.in_layers.2"),
+        ("up_blocks.0.upsamplers.0.conv", "model.diffusion_model.output_blocks.2.2.conv"),
     ):
-        kohya = f"lora_unet_{name.replace('.', '_')}"
+        kohya = f"lora_unet_{key.removeprefix('model.diffusion_model.').replace('.', '_')}"
         down, up = (with_lora[f"{kohya}.lora_{side}.weight"].float() for side in ("down", "up"))
         assert up.abs().max() > 0
         scale = with_lora[f"{kohya}.alpha"] / len(down)
