@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tcd_sampler.miniature import CHECKPOINT
+from tcd_sampler.miniature.__main__ import install_loras
+
 from ..browser import start_browser
 from ..download.loopback import serve
 from .abilities import LACKS
@@ -12,6 +15,7 @@ from .page import Page
 from .webui import WebUI
 
 long = pytest.mark.long
+MINIATURE = "model as small as the miniature"
 
 
 def needs(ability, name):
@@ -63,6 +67,19 @@ def webui(start_webui):
 def lora_folder(webui):
     """The WebUI's, which is empty for other tests."""
     yield webui.lora_folder
+    webui.remove_loras()
+
+
+@pytest.fixture
+def miniature(webui, lora_folder):
+    """Loaded, with its LoRAs beside it: for jobs whose pictures are to be looked at."""
+    needs(webui.is_configured, MINIATURE)
+    install_loras(lora_folder)
+    webui.refresh_loras()
+    before = webui.get("/sdapi/v1/options")["sd_model_checkpoint"]
+    assert webui.post("/sdapi/v1/options", {"sd_model_checkpoint": CHECKPOINT.name})[0] == 200
+    yield
+    assert webui.post("/sdapi/v1/options", {"sd_model_checkpoint": before})[0] == 200
     webui.remove_loras()
 
 

@@ -21,6 +21,9 @@ DEFAULTS = {
     "seed": 7,
 }
 
+CAPTION = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
+"""What the miniature knows to paint."""
+
 HIRES = {"hr_cfg": 1, "hr_cfg_scale": 1, "hr_additional_modules": ["Use same choices"]}
 """What some WebUIs want to be told of the hires pass: left out, it would be another CFG scale, or an error."""
 

@@ -8,18 +8,19 @@ from tcd_sampler.demo.painting import Request, paint
 from tcd_sampler.demo.samplers import SAMPLERS
 from tcd_sampler.evidence.judge import get_accuracy, load_judge
 from tcd_sampler.evidence.measure import get_captions
+from tcd_sampler.miniature import CHECKPOINT
 from tcd_sampler.miniature.__main__ import install_loras
 
-from .conftest import long, needs
+from .conftest import MINIATURE, long, needs
+from .jobs import CAPTION
 
-OVERRIDES = {"sd_model_checkpoint": "miniature.safetensors"}
-CAPTION = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
+OVERRIDES = {"sd_model_checkpoint": CHECKPOINT.name}
 LORA = "<lora:miniature-tcd-lora:1>"
 
 
 @pytest.fixture(scope="module")
 def loras(webui, lora_folder):
-    needs(webui.is_configured, "model as small as the miniature")
+    needs(webui.is_configured, MINIATURE)
     install_loras(lora_folder)
     webui.refresh_loras()
 

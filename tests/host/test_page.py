@@ -5,8 +5,7 @@ import re
 import pytest
 
 from .conftest import long
-from .jobs import Jobs
-from .loras import write_for
+from .jobs import CAPTION, Jobs
 from .page import Page
 
 SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
@@ -26,13 +25,17 @@ def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
     page.see(f"{tab}_tcd_gamma", seen=False)
 
 
-def test_the_readmes_picture(page, webui, lora_folder, request, tmp_path):
-    write_for(webui, lora_folder / "TCD-SDXL-LoRA.safetensors")
+def test_the_readmes_picture(miniature, page, webui, request, tmp_path):
+    """By the recipe's button alone, what the caption asks for is painted."""
     page.page.set_viewport_size({"width": 1280, "height": 1250})
     page.choose("txt2img_sampling", "TCD")
-    page("txt2img_prompt").locator("textarea").fill("a red house by the sea")
+    page("txt2img_prompt").locator("textarea").fill(CAPTION)
     page("txt2img_tcd_apply").click()
-    page.wait_for_text("TCD, 4 steps is set, with TCD-SDXL-LoRA.")
+    page.wait_for_text("TCD, 4 steps is set, with miniature-tcd-lora.")
+    for name, value in (("width", 128), ("height", 128), ("seed", 5)):
+        page.set_number(f"txt2img_{name}", value)
+    page.generate()
+    assert "Model: miniature, TCD gamma: 0.3" in page("html_info_txt2img").first.inner_text()
     page.open_hires_fix()
     page.see("txt2img_tcd_hires_gamma")
     picture = (request.config.getoption("--pictures") or tmp_path) / "webui.png"
