@@ -77,7 +77,7 @@ def build_page(model: Model) -> gradio.Blocks:
                     gamma_button = gradio.Button("Gamma strip", elem_id="strip")
             with gradio.Column(scale=2):
                 gallery = gradio.Gallery(
-                    label="Pictures", columns=2, object_fit="contain", format="png", elem_id="pictures"
+                    label="Pictures", columns=2, height=650, object_fit="contain", format="png", elem_id="pictures"
                 )
                 settings = gradio.Textbox(label="Settings", lines=8, buttons=["copy"], elem_id="settings")
         for button, paint_them in ((compare_button, compare), (gamma_button, vary_gamma)):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tcd_sampler.demo.command import main
+from tcd_sampler.demo.miniature import load_miniature
 from tcd_sampler.demo.model import Guided
 from tcd_sampler.demo.page import GAMMAS, launch
 from tests.browser import has_browser, start_browser
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.skipif(not has_browser(), reason="no Chromium: playwrig
 def browser():
     with start_browser(1200, 1000) as context:
         yield context
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The one that is shipped."""
+    return load_miniature()
 
 
 @pytest.fixture
@@ -68,6 +75,18 @@ def test_samplers_side_by_side_on_the_same_noise(page):
         assert text.startswith("a red ball in the middle, on sand, by day\nSteps: 2, Sampler: " + name)
         assert "Seed: 12" in text
     assert settings[0].endswith("TCD gamma: 0.3")
+
+
+def test_the_readmes_picture(page, request, tmp_path):
+    caption = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
+    page.locator("#prompt textarea").fill(caption)
+    page.locator("#seed input").fill("1")
+    page.locator("#compare").click()
+    assert all(text.startswith(caption) for text in read_settings(page, 4))
+    page.wait_for_timeout(1000)  # it fades in
+    picture = (request.config.getoption("--pictures") or tmp_path) / "demo.png"
+    page.screenshot(path=picture, full_page=True)
+    assert picture.stat().st_size > 100_000
 
 
 def test_a_strip_over_gamma(page):
