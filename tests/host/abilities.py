@@ -23,7 +23,7 @@ FLAGS = [
 """What a WebUI is started with, as far as it knows them."""
 
 LACKS = "this WebUI has no "
-"""How a test is skipped; the rest of the sentence is what the README's table lists."""
+"""How a test is skipped; the rest of the sentence is what the report lists."""
 
 FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
 

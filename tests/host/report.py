@@ -1,4 +1,4 @@
-"""Runs the host tests in WebUIs, two at once, and prints the README's table of them.
+"""Runs the host tests in WebUIs, two at once, and prints the table of them in docs/hosts.md.
 
     python -m tests.host.report [--long] [--at-once N] [WEBUI ...]
 
@@ -37,7 +37,7 @@ COLUMNS = {
     "test_miniature": "miniature",
     "test_reload": "reload",
 }
-"""What the README calls the tests of a file."""
+"""What the table calls the tests of a file."""
 
 SETTINGS = {"sd_sampling": ["A1111", "ldm patched (Comfy)"]}
 """Settings that make another WebUI of one, by what it computes with: the tests are run with each value."""
