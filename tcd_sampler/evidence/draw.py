@@ -52,12 +52,11 @@ def draw_lines(axis: Any, points: list[Point], value: str, title: str) -> None:
 
 def draw_gammas(axis: Any, points: list[Point]) -> None:
     found = by_key(points)
-    for evaluations in EVALUATIONS:
+    for evaluations in EVALUATIONS[1:]:  # a single step has no gamma
         line = [(gamma, found[key]) for gamma in GAMMAS if (key := (get_name(gamma), evaluations)) in found]
         if line:
             distances = [point.distance for _, point in line]
             axis.plot([gamma for gamma, _ in line], distances, "o-", ms=3, label=f"{evaluations}")
-    axis.set_yscale("log")
     axis.set_xlabel("gamma")
     axis.set_title("TCD's Fréchet distance by gamma and steps", fontsize=10)
     axis.legend(fontsize=8, ncols=2)
