@@ -46,7 +46,7 @@ def print_table(points: list[Point]) -> None:
     print_rows(points, "Fréchet distance to real pictures (less is better)", "distance", "distance_error", 2)
     print_rows(points, "Share of the caption that is right (more is better)", "accuracy", "accuracy_error", 3)
     print("\nBest gamma by the distance, with those that cannot be told from it:")
-    for evaluations in EVALUATIONS:
+    for evaluations in EVALUATIONS[1:]:  # a single step has no gamma
         best = get_best(points, evaluations)
         if best:
             print(f"{evaluations:>4} steps: {best[0]:g}" + "".join(f", {gamma:g}" for gamma in best[1:]))

@@ -139,8 +139,10 @@ def test_the_best_gamma_is_named_with_those_that_cannot_be_told_from_it(capsys):
     points = make_points([9.0, 3.5, 3.0, 4.3, 6.0, 7.0, 8.0])
     assert get_best(points, 4) == [0.3, 0.15, 0.45]
     assert get_best(points, 8) == []
-    print_table(points)
-    assert "   4 steps: 0.3, 0.15, 0.45\n" in capsys.readouterr().out
+    print_table([*points, *(Point(get_name(gamma), 1, 70.0, 0.5, 0.9, 0.01) for gamma in GAMMAS)])
+    printed = capsys.readouterr().out
+    assert "   4 steps: 0.3, 0.15, 0.45\n" in printed
+    assert " 1 steps:" not in printed
 
 
 def test_the_command_draws_what_a_file_has(tmp_path, capsys, monkeypatch):
