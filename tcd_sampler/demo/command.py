@@ -35,8 +35,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--gamma", default=f"{DEFAULT_GAMMA:g}", help="0 to 1 (default: %(default)s)")
     add("--seed", type=int, default=0)
     add("--sampler", default="TCD", help="TCD, LCM, Euler a or DPM++ 2M (default: TCD)")
-    add("--cfg-scale", type=float, help="default: 1 with a LoRA, else what suits the model")
-    add("--size", type=int, help="pixels of a side (default: the model's)")
+    add("--cfg-scale", type=float, help="1 to 30 (default: 1 with a LoRA, else what suits the model)")
+    add("--size", type=int, help="pixels of a side, in eights (default: the model's)")
     add("--image", type=Path, help="a picture to start from")
     add("--mask", type=Path, help="a picture, white where --image is to be painted anew")
     add("--strength", type=float, default=0.75, help="how much of --image to give up, 0 to 1 (default: 0.75)")
@@ -94,12 +94,23 @@ def open_picture(option: str, path: Path) -> "Image.Image":
         raise ValueError(f"{option}: {path} cannot be read as a picture ({first_line(error)}).") from error
 
 
+def check_output(path: Path) -> None:
+    """ValueError before anything is painted, where the picture could not be written after it."""
+    from PIL import Image
+
+    if not path.parent.is_dir():
+        raise ValueError(f"--output: {path} cannot be written (there is no folder {path.parent}).")
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"--output: {path} cannot be written (no kind of picture ends in {path.suffix or 'nothing'}).")
+
+
 def paint_one(args: argparse.Namespace) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     from .painting import paint
 
     request = get_request(args)
+    check_output(args.output)
     model = load(args)
     with tqdm(total=request.steps, desc=request.sampler.name, file=sys.stderr) as bar:
         picture = paint(model, request, lambda _: bar.update())

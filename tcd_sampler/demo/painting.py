@@ -44,7 +44,11 @@ class Request:
         check_gamma(self.gamma)
         check_range("seed", self.seed, 0, 2**32 - 1)
         check_range("strength", self.strength, 0, 1)
-        check_range("size", 512 if self.size is None else self.size, 64, 2048)
+        check_range("CFG scale", 1 if self.guidance is None else self.guidance, 1, 30)
+        size = 512 if self.size is None else self.size
+        check_range("size", size, 64, 2048)
+        if size % PIXELS_PER_LATENT:
+            raise ValueError(f"size must be a multiple of {PIXELS_PER_LATENT}, not {size}.")
         if self.mask is not None and self.image is None:
             raise ValueError("mask needs an image to paint in.")
 

@@ -1,3 +1,4 @@
+import math
 import os
 import re
 import subprocess
@@ -160,8 +161,11 @@ def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
         ({"steps": 51}, "steps must be from 1 to 50, not 51."),
         ({"gamma": 1.5}, "gamma must be a number from 0 to 1, not 1.5."),
         ({"seed": -1}, "seed must be from 0 to 4294967295, not -1."),
-        ({"strength": float("nan")}, "strength must be from 0 to 1, not nan."),
+        ({"strength": math.nan}, "strength must be from 0 to 1, not nan."),
         ({"size": 8}, "size must be from 64 to 2048, not 8."),
+        ({"size": 100}, "size must be a multiple of 8, not 100."),
+        ({"guidance": 0.5}, "CFG scale must be from 1 to 30, not 0.5."),
+        ({"guidance": math.nan}, "CFG scale must be from 1 to 30, not nan."),
         ({"mask": Image.new("L", (8, 8))}, "mask needs an image to paint in."),
     ],
 )
@@ -216,6 +220,12 @@ def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, argument
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.fullmatch(sentence.format(tmp=re.escape(str(tmp_path))), said), said
     assert not (tmp_path / "tcd.png").exists()
+
+
+@pytest.mark.parametrize("name", ["none/picture.png", "picture.none", "picture"])
+def test_where_it_cannot_write_it_paints_nothing(shipped, monkeypatch, tmp_path, name):
+    monkeypatch.setattr("tcd_sampler.demo.painting.paint", lambda *_: pytest.fail("painted"))
+    assert run("--prompt", "a", "--output", tmp_path / name) == 1
 
 
 @pytest.mark.parametrize(
