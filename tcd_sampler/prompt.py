@@ -1,46 +1,83 @@
-"""LoRAs in prompts, as the WebUIs write them: <lora:name:weight>."""
+"""LoRAs in prompts, as the WebUIs read them: <lora:name:weight>."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-TAG = re.compile(r"<(?:lora|lyco):([^:>]+)(?::([^>]*))?>")
-
-
-def find_loras(prompt: str) -> list[tuple[str, float]]:
-    """Their names, and the weights that the UNet gets them with: <lora:name:both>, <lora:name:text:unet>, unet=."""
-    return [(name.strip(), parse_weight(arguments or "")) for name, arguments in TAG.findall(prompt)]
+TAG = re.compile(r"<(?:lora|lyco):([^>]+)>")
+COMMENT = re.compile(r"#[^\n]*")
 
 
-def parse_weight(arguments: str) -> float:
-    values = [value.strip() for value in arguments.split(":")]
-    positional = [value for value in values if "=" not in value][:2]
-    named = dict(value.split("=", 1) for value in values if "=" in value)
-    weight = named.get("unet", positional[-1] if positional and positional[-1] else 1)
+def read_tag(items: Sequence[Any]) -> tuple[str, float]:
+    """Returns a tag's LoRA and its UNet weight, from what stands between the tag's colons after its kind.
+
+    The weight is the text encoder's, unless the tag has another: <lora:name:te:unet:dyn>, <lora:name:te=0:unet=1>.
+    Raises ValueError where the WebUIs raise; they then apply none of the prompt's LoRAs.
+    """
+    named = dict(pair for item in items if len(pair := str(item).split("=", 2)) == 2)
+    positional = [str(item) for item in items if len(str(item).split("=", 2)) != 2]
+    if not positional:
+        raise ValueError("the tag names no LoRA")
+    name, *numbers = positional
+    text_encoder = float(named.get("te", numbers[0] if numbers else 1))
+    if numbers:
+        float(numbers[0])
+    unet = float(numbers[1]) if len(numbers) > 1 else text_encoder
+    for dyn in [*numbers[2:3], *(value for key, value in named.items() if key == "dyn")]:
+        int(dyn)
+    return name, float(named.get("unet", unet))
+
+
+def find_tags(prompt: str, has_comments: bool = False) -> Iterator[re.Match[str]]:
+    """Yields the tags; where the WebUI takes # for the beginning of a comment, those outside comments."""
+    return TAG.finditer(hide_comments(prompt) if has_comments else prompt)
+
+
+def hide_comments(prompt: str) -> str:
+    """Returns a prompt of the same length with spaces in place of its comments."""
+    return COMMENT.sub(lambda comment: " " * len(comment[0]), prompt)
+
+
+def find_loras(prompt: str, has_comments: bool = False) -> list[tuple[str, float | None]]:
+    """Returns the names of a prompt's LoRAs and their UNet weights; None for a weight that cannot be read."""
+    return [read_tolerantly(tag[1].split(":")) for tag in find_tags(prompt, has_comments)]
+
+
+def read_tolerantly(items: list[str]) -> tuple[str, float | None]:
     try:
-        return float(weight)
+        return read_tag(items)
     except ValueError:
-        return 1.0  # what the host makes of it, it says itself
+        return items[0], None
 
 
-def is_usable(name: str) -> bool:
-    """Whether a file's name can stand in a tag."""
-    return not re.search(r"[:<>]", name)
+def is_usable(name: str, has_comments: bool = False) -> bool:
+    """Whether a tag can name a LoRA file of this name."""
+    return not re.search(r"[:>#]" if has_comments else r"[:>]", name) and len(name.split("=", 2)) != 2
 
 
-def put_lora(prompt: str, name: str, weight: float, instead_of: Collection[str] = ()) -> str:
-    """The prompt with a LoRA in it once: where it is already, else in the place of another, else at the end."""
+def put_lora(
+    prompt: str, name: str, weight: float, instead_of: Collection[str] = (), has_comments: bool = False
+) -> str:
+    """Returns the prompt with a LoRA in it once: where it is already, else in place of another, else at the end."""
     tag = f"<lora:{name}:{weight:g}>"
-    names = [found for found, _ in find_loras(prompt)]
+    tags = list(find_tags(prompt, has_comments))
+    names = [read_tolerantly(found[1].split(":"))[0] for found in tags]
     first = next((i for i, found in enumerate(names) if found == name), None)
     if first is None:
         first = next((i for i, found in enumerate(names) if found in instead_of), None)
     if first is None:
+        return append(prompt, tag, has_comments)
+    for i in reversed(range(len(tags))):
+        if i == first or names[i] in {name, *instead_of}:
+            prompt = prompt[: tags[i].start()] + (tag if i == first else "") + prompt[tags[i].end() :]
+    return prompt
+
+
+def append(prompt: str, tag: str, has_comments: bool) -> str:
+    """Returns the prompt with a tag at its end, but before the last line's comment."""
+    comment = COMMENT.search(prompt, prompt.rfind("\n") + 1) if has_comments else None
+    if comment is None:
         return f"{prompt} {tag}" if prompt.strip() else tag
-    numbers = iter(range(len(names)))
-
-    def replace(match: re.Match[str]) -> str:
-        if next(numbers) == first:
-            return tag
-        return "" if match[1].strip() in {name, *instead_of} else match[0]
-
-    return TAG.sub(replace, prompt)
+    text = prompt[: comment.start()].rstrip(" ")
+    space = " " if text and not text.endswith("\n") else ""
+    return f"{text}{space}{tag} {comment[0]}"
