@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,8 @@ CONTENT, METADATA, NAME = "content", "metadata", "name"
 
 TITLE, OUTPUT_NAME = "modelspec.title", "ss_output_name"
 """The metadata that say what a file is, and what its trainer called it."""
+
+DATA_HASH_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Named(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def metadata(self) -> dict[str, str]: ...
+    def metadata(self) -> dict[str, Any]: ...
 
 
 class Catalogue:
@@ -98,6 +100,26 @@ class Catalogue:
         """By the words of the files' names."""
         return {get_words(file.name): file.use for file in self.files}
 
+    @cached_property
+    def by_hash(self) -> dict[str, Published]:
+        """The files by their whole SHA-256, and by the beginning of the other hash where that is known."""
+        whole = {file.sha256: file for file in self.files}
+        return {**whole, **{file.data_sha256: file for file in self.files if file.data_sha256}}
+
+    @cached_property
+    def uses_by_text(self) -> Callable[[str], Use | None]:
+        """find_use, which remembers its answers: a collection's thousands of names are looked through at each job."""
+        return cache(self.find_use)
+
+    def find_use_by_label(self, lora: Named) -> tuple[Use, str] | None:
+        """What a file's metadata tell or, as a hint, its trainer's name for it, or its own; and which of them."""
+        title, output_name = lora.metadata.get(TITLE), lora.metadata.get(OUTPUT_NAME)
+        for by, text in ((METADATA, title), (NAME, output_name), (NAME, lora.name)):
+            use = self.uses_by_text(text) if isinstance(text, str) else None  # a host reads JSON in it as what it is
+            if use:
+                return use, by
+        return None
+
     def find(self, line: str, family: str | None) -> Published | None:
         """A line's file for a base family: the first of them."""
         return next((file for file in self.files if (file.use.line, file.family) == (line, family)), None)
@@ -105,18 +127,16 @@ class Catalogue:
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
         """By the hashes of its content (either kind) that are at hand; by its metadata; as a hint, by its name."""
         for digest in hashes:
-            for file in self.files:
-                if digest == file.sha256 or (file.data_sha256 and digest.startswith(file.data_sha256)):
-                    return Identity(file.use, CONTENT, file)
-        title, output_name = (lora.metadata.get(key, "") for key in (TITLE, OUTPUT_NAME))
-        for by, text in ((METADATA, title), (NAME, output_name), (NAME, lora.name)):
-            use = self.find_use(text)
-            if use:
-                return Identity(use, by)
-        return None
+            file = self.by_hash.get(digest) or self.by_hash.get(digest[:DATA_HASH_LENGTH])
+            if file:
+                return Identity(file.use, CONTENT, file)
+        label = self.find_use_by_label(lora)
+        return Identity(*label) if label else None
 
     def find_use(self, text: str) -> Use | None:
         """What a text names: a published file, else a line by its words."""
+        if not self.keywords.search(text.lower()):
+            return None
         words = get_words(text)
         if words in self.uses:
             return self.uses[words]
@@ -124,6 +144,11 @@ class Catalogue:
             if re.search(settings["words"], words):
                 return self.make_use(line, settings)
         return None
+
+    @cached_property
+    def keywords(self) -> re.Pattern[str]:
+        """Any of what a name must have in it to name a line, which most of a collection's names have not."""
+        return re.compile("|".join(settings["keywords"] for settings in self.lines.values()))
 
 
 CATALOGUE = Catalogue(json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8")))

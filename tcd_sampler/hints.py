@@ -21,13 +21,18 @@ HIGHEST_STRENGTH = 0.999
 
 @dataclass(frozen=True)
 class Active:
-    """A LoRA in a job's prompt: what its file is, or None where there is no such file (that can be read)."""
+    """A LoRA in a job's prompt: what its file is, or None where there is no such file (that can be read).
+
+    is_ambiguous: the name is an alias of several files. fault: why no WebUI can load the file, if so.
+    """
 
     name: str
     weight: float
     file: LoRA | None = None
     identity: Identity | None = None
     is_missing: bool = False
+    is_ambiguous: bool = False
+    fault: str | None = None
 
     @property
     def use(self) -> Use | None:
@@ -38,7 +43,8 @@ class Active:
 class Job:
     """A job that TCD samples. find_tag finds a TCD LoRA for its checkpoint that is there, as prompts name it.
 
-    foreign are the formats of which its WebUI loads parts or nothing.
+    foreign are the formats of which its WebUI loads parts or nothing. unreadable are the tags, and settings, over which
+    it applies no LoRA at all.
     """
 
     steps: int
@@ -53,10 +59,11 @@ class Job:
     strength: float | None = None
     fixes_steps: bool = False
     foreign: Collection[str] = (PEFT, DIFFUSERS, PROCESSORS)
+    unreadable: Collection[str] = ()
 
     @property
     def active(self) -> list[Active]:
-        return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing]
+        return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing and lora.fault is None]
 
 
 def find_hints(job: Job) -> list[Text]:
@@ -64,10 +71,14 @@ def find_hints(job: Job) -> list[Text]:
 
 
 def find_missing_loras(job: Job) -> Iterator[Text]:
+    for unreadable in job.unreadable:
+        yield Text(texts.UNREADABLE, {"tag": unreadable})
     for lora in job.loras:
-        if lora.is_missing:
-            yield Text(texts.UNKNOWN, {"lora": lora.name})
-    if job.is_distilled or any(may_suit(lora) for lora in job.active):
+        if lora.fault is not None:
+            yield Text(texts.FAULTS[lora.fault], {"lora": lora.name})
+        elif lora.is_missing:
+            yield Text(texts.AMBIGUOUS if lora.is_ambiguous else texts.UNKNOWN, {"lora": lora.name})
+    if job.unreadable or job.is_distilled or any(may_suit(lora) for lora in job.active):
         return
     published = CATALOGUE.find("TCD", job.family)
     checkpoint = {"checkpoint": job.checkpoint}

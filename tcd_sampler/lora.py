@@ -32,6 +32,18 @@ TEXT_ENCODER = ("lora_te", "text_encoder")
 DISTILLED_LAYOUTS = {834, 2364}
 """Tensors in files of LCM's training script, as those of most distillations are: every layer of SD's, SDXL's UNet."""
 
+SAFETENSORS = ".safetensors"
+
+EMPTY, PAGE, POINTER, PICKLE, GONE, DAMAGED = "empty", "page", "pointer", "pickle", "gone", "damaged"
+"""What is wrong with a file that cannot be loaded: mostly what a download that failed leaves behind."""
+
+BEGINNINGS = {
+    PAGE: (b"<",),
+    POINTER: (b"version https://git-lfs",),
+    PICKLE: (b"PK\x03\x04", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6))),
+}
+"""How the content of such files begins. (A good safetensors file may begin with any byte.)"""
+
 Shape = tuple[int, ...]
 
 
@@ -73,6 +85,26 @@ def read_lora(path: Path) -> LoRA:
             )
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path.name} cannot be read as a safetensors file ({error}).") from error
+
+
+def find_fault(path: Path) -> str | None:
+    """Returns what makes a LoRA file one that no WebUI can load; None where nothing does."""
+    is_safetensors = path.suffix.lower() == SAFETENSORS
+    try:
+        if is_safetensors:
+            with safe_open(path, framework="numpy"):
+                return None
+    except (OSError, SafetensorError):
+        pass
+    try:
+        with path.open("rb") as file:
+            start = file.read(512).lstrip()
+    except OSError:
+        return DAMAGED if path.exists() else GONE
+    if not start:
+        return EMPTY
+    found = next((fault for fault, beginnings in BEGINNINGS.items() if start.startswith(beginnings)), DAMAGED)
+    return found if is_safetensors or found in (PAGE, POINTER) else None
 
 
 def find_format(keys: Iterable[str]) -> str:

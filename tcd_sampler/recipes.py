@@ -69,6 +69,11 @@ def make_recipe(data: Any) -> Recipe:
 BUILT_IN = [make_recipe(data) for data in json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))]
 
 
+def describe(error: Exception) -> str:
+    """What the system or a check says, without the paths that the system's messages have."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 class Recipes:
     """The built-in ones, then the user's own, which are kept in a file."""
 
@@ -76,7 +81,10 @@ class Recipes:
         self.file = file
 
     def read_own(self) -> list[Recipe]:
-        """ValueError, naming the file, where it cannot be read; it is left as it is."""
+        """ValueError, naming the file, where it cannot be read; it is left as it is.
+
+        By its name alone: visitors of a WebUI are not to learn of its folders.
+        """
         if not self.file.exists():
             return []
         try:
@@ -85,7 +93,7 @@ class Recipes:
                 raise ValueError("it is not a list")
             return [make_recipe(entry) for entry in data]
         except (OSError, ValueError) as error:
-            raise ValueError(f"{self.file} cannot be read ({error}); mend it or move it away.") from error
+            raise ValueError(f"{self.file.name} cannot be read ({describe(error)}). Fix or remove the file.") from error
 
     def write_own(self, recipes: list[Recipe]) -> None:
         """All of them or, where that fails, none: the file stays as it was. ValueError says why."""
@@ -97,7 +105,7 @@ class Recipes:
             os.replace(part, self.file)
         except (OSError, UnicodeError) as error:
             part.unlink(missing_ok=True)
-            raise ValueError(f"{self.file} cannot be written ({error}).") from error
+            raise ValueError(f"{self.file.name} cannot be written ({describe(error)}).") from error
 
     def list(self, img2img: bool = True) -> list[Recipe]:
         return [recipe for recipe in (*BUILT_IN, *self.read_own()) if img2img or not recipe.is_for_img2img]

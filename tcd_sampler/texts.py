@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .lora import DAMAGED, EMPTY, GONE, PAGE, PICKLE, POINTER
+
 
 @dataclass(frozen=True)
 class Text:
@@ -17,7 +19,9 @@ class Text:
 
 # What was done instead of what was asked, below a job's pictures
 
-ETA_NOT_USED = "TCD ran with gamma {gamma}, its own argument; the request's eta, {eta}, was not used."
+ETA_USED = "TCD ran with gamma {gamma} from the request's eta. Send the script argument to choose another gamma."
+ETA_NOT_USED = "TCD ran with gamma {gamma}. The request's eta, {eta}, was not used."
+RECIPE_NOT_USED = "The recipe {recipe} changed nothing: the request itself sets {fields}."
 UNKNOWN_SCHEDULE = "TCD ran with its own schedule, since this WebUI has no schedule type {schedule}."
 NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
 
@@ -26,6 +30,8 @@ NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is n
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: add {tag} to the prompt."
 GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD recipes."
+UNREADABLE = "{tag} cannot be read, so this WebUI applied no LoRA at all. Correct it."
+AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
 UNKNOWN = "There is no LoRA {lora} here; some WebUIs then leave out all LoRAs."
 FAMILY = "{lora} is a LoRA for {family}, and the checkpoint is {checkpoint_family}."
 FORMAT = (
@@ -42,6 +48,18 @@ STEPS = (
     "At denoising strength {strength}, {run} of the {steps} steps run: ask for {more}, or turn on in the settings "
     "that img2img does exactly the steps that the slider says."
 )
+
+FAULTS = {
+    EMPTY: "{lora} cannot be loaded: its file is empty. Download it again.",
+    PAGE: "{lora} cannot be loaded: its file is a web page. Download it again.",
+    POINTER: "{lora} cannot be loaded: its file is a Git LFS pointer. Download the LoRA itself.",
+    PICKLE: "{lora} cannot be loaded: its file is a PyTorch file. Rename it from .safetensors to .pt.",
+    GONE: "{lora} cannot be loaded: its file does not exist. Check the link or refresh the list of LoRAs.",
+    DAMAGED: "{lora} cannot be loaded: its file is damaged or incomplete. Download it again.",
+}
+"""By what is wrong with a LoRA's file."""
+
+FAILED = "Internal error in the TCD extension: {error}. See the log of the WebUI."
 
 # Recipes, below their buttons
 

@@ -246,6 +246,20 @@ def test_other_metadata_do_not():
     assert CATALOGUE.identify(make_lora(metadata={"ss_training_comment": "made for TCD", "format": "pt"})) is None
 
 
+@pytest.mark.parametrize("value", [{"en": "TCD"}, ["TCD"], 3, None, True])
+@pytest.mark.parametrize("key", ["modelspec.title", "ss_output_name"])
+def test_metadata_may_be_of_any_type(key, value):
+    """A WebUI makes what it can of JSON in them."""
+    assert CATALOGUE.identify(make_lora(metadata={key: value})) is None
+    assert CATALOGUE.identify(make_lora("my tcd", {key: value})).use.line == "TCD"
+
+
+def test_names_without_a_lines_keywords_name_none():
+    assert not any(CATALOGUE.keywords.search(name.lower()) for name in ("", "add-detail-xl", "film_camera"))
+    known = [*CATALOGUE.files, *map(make_lora, (name for name, line in NAMES.items() if line))]
+    assert all(CATALOGUE.keywords.search(file.name.lower()) for file in known)
+
+
 def test_content_beats_metadata_beats_a_name():
     lora = make_lora("TCD-SDXL-LoRA", {"modelspec.title": "LCM LoRA"})
     assert CATALOGUE.identify(lora, [TDD.sha256]).file is TDD

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tcd_sampler import texts
 from tcd_sampler.catalogue import CATALOGUE, CONTENT, NAME, Identity
 from tcd_sampler.hints import Active, Job, count_steps, find_hints
 from tcd_sampler.lora import KOHYA, PEFT, SD1, SDXL, LoRA
@@ -71,6 +72,25 @@ def test_a_name_that_is_not_there():
     sentence = "There is no LoRA nonsense here; some WebUIs then leave out all LoRAs."
     assert hints(TCD, unknown) == [sentence]
     assert hints(unknown, is_distilled=True) == [sentence]
+
+
+def test_an_alias_of_several():
+    sentence = "last is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
+    assert hints(TCD, Active("last", 1, is_missing=True, is_ambiguous=True)) == [sentence]
+
+
+@pytest.mark.parametrize("fault", texts.FAULTS)
+def test_a_file_that_cannot_be_loaded(fault):
+    broken = Active("TCD-broken", 1, identity=Identity(CATALOGUE.find_use("TCD-broken"), NAME), fault=fault)
+    sentence = texts.FAULTS[fault].format(lora="TCD-broken")
+    assert hints(TCD, broken) == [sentence]
+    assert hints(broken) == [sentence, NOT_DISTILLED + "get TCD-SDXL-LoRA, beside the TCD recipes."]
+
+
+def test_a_tag_that_cannot_be_read():
+    """The WebUI then applies none of the LoRAs, so that nothing else is to be said of them."""
+    sentence = "<lora:TCD:0,8> cannot be read, so this WebUI applied no LoRA at all. Correct it."
+    assert hints(unreadable=["<lora:TCD:0,8>"]) == [sentence]
 
 
 def test_another_family():

@@ -9,9 +9,11 @@ import pytest
 
 from tcd_sampler import texts
 from tcd_sampler.recipes import BUILT_IN
+from tcd_sampler.texts import FAULTS
 
 ROOT = Path(__file__).parents[1]
-TEMPLATES = {value for name, value in vars(texts).items() if name.isupper()}
+TEMPLATES = {value for name, value in vars(texts).items() if name.isupper() and isinstance(value, str)}
+TEMPLATES = (TEMPLATES - {*FAULTS}) | {*FAULTS.values()}
 SOURCES = "".join(re.sub(r'"\n\s*"', "", path.read_text()) for path in (ROOT / "tcd_sampler" / "webui").glob("*.py"))
 
 FILES = sorted((ROOT / "localizations").glob("*.json"))

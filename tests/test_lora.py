@@ -9,7 +9,24 @@ import pytest
 import safetensors.torch
 import torch
 
-from tcd_sampler.lora import DIFFUSERS, KOHYA, OTHER, PEFT, PROCESSORS, SD1, SD2, SDXL, read_lora
+from tcd_sampler.lora import (
+    DAMAGED,
+    DIFFUSERS,
+    EMPTY,
+    GONE,
+    KOHYA,
+    OTHER,
+    PAGE,
+    PEFT,
+    PICKLE,
+    POINTER,
+    PROCESSORS,
+    SD1,
+    SD2,
+    SDXL,
+    find_fault,
+    read_lora,
+)
 
 from .layers import find_layers, name_kohya
 
@@ -283,3 +300,49 @@ def test_what_no_layer_tells_the_file_may_say_of_itself(read, metadata, family):
     assert read(shapes, metadata).family == family
     shapes = {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 1024)}
     assert read(shapes, metadata).family == SD2
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", EMPTY),
+        (b"\n \n", EMPTY),
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", PAGE),
+        (b"\n<html>", PAGE),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 393854624\n", POINTER),
+        (b"PK\x03\x04" + bytes(100), PICKLE),
+        (b"\x80\x02}q\x00." + bytes(100), PICKLE),
+        (b"Not found", DAMAGED),
+        (bytes(1000), DAMAGED),
+    ],
+)
+def test_what_is_wrong_with_a_file(tmp_path, content, fault):
+    file = tmp_path / "TCD.safetensors"
+    file.write_bytes(content)
+    assert find_fault(file) == fault
+    file = file.rename(tmp_path / "TCD.pt")
+    assert find_fault(file) == (fault if fault in (EMPTY, PAGE, POINTER) else None)
+
+
+def test_a_file_that_is_gone(tmp_path):
+    link = tmp_path / "TCD.safetensors"
+    assert find_fault(link) == GONE
+    link.symlink_to(tmp_path / "elsewhere")
+    assert find_fault(link) == GONE
+
+
+def test_a_file_that_is_cut_off(tmp_path):
+    file = tmp_path / "TCD.safetensors"
+    safetensors.torch.save_file({"lora_unet_a.lora_down.weight": torch.zeros(4, 64)}, file)
+    assert find_fault(file) is None
+    file.write_bytes(file.read_bytes()[:-1])
+    assert find_fault(file) == DAMAGED
+
+
+@pytest.mark.parametrize("length", [640, 60, 0x4B50])
+def test_a_good_file_may_begin_as_another_kind_does(tmp_path, length):
+    """Its first bytes are the length of its header: 640 begins as a pickle does, 60 as a web page."""
+    file = tmp_path / "style.safetensors"
+    header = b'{"__metadata__":{}}'.ljust(length)
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert find_fault(file) is None

@@ -103,7 +103,7 @@ def test_what_cannot_be_a_recipe(field, value, sentence):
 def test_a_file_that_cannot_be_read_is_said_and_left(recipes, text):
     recipes.file.write_text(text)
     for use in (recipes.read_own, recipes.list, lambda: recipes.save(MINE), lambda: recipes.delete("mine")):
-        with pytest.raises(ValueError, match=r"recipes\.json cannot be read \(.*\); mend it or move it away\."):
+        with pytest.raises(ValueError, match=r"recipes\.json cannot be read \(.*\)\. Fix or remove the file\."):
             use()
     assert recipes.file.read_text() == text
     assert recipes.find("TCD, 4 steps").steps == 4  # the built-in ones are there all the same

@@ -1,7 +1,11 @@
 """A WebUI that lacks something is told so by name. (tests/host has one that does.)"""
 
+import ast
+import re
 import sys
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -68,3 +72,44 @@ def test_the_schedules_are_missing(modules):
 def test_the_amd_forks_onnx_mode(modules):
     modules["shared"].opts.onnx_enable = True
     assert find_missing() == "k-diffusion samplers while its setting onnx_enable is on"
+
+
+GUARDED = {
+    "sd_samplers.get_sampler_and_scheduler": "asked for with hasattr",
+    "script_callbacks.callback_map": "of hosts with a denoiser that is known",
+    "sd_unet.current_unet": "of hosts with a denoiser that is known",
+    "shared.sd_model": "of every host, once a job runs",
+}
+"""What is used without being required, and why it may be."""
+
+
+def find_used(path: Path) -> Iterator[str]:
+    """What a file's code uses of the host's modules: module.name.name."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "modules":
+            _, *parents = node.module.split(".")
+            for alias in node.names:
+                names[alias.asname or alias.name] = ".".join([*parents, alias.name])
+    yield from (name for name in names.values() if "." in name)
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and id(node) not in inner:
+            root, _, rest = ast.unparse(node).partition(".")
+            if root in names and re.fullmatch(r"[\w.]+", rest):
+                yield f"{names[root]}.{rest}"
+
+
+def is_covered(used: str, known: set[str]) -> bool:
+    return any(f"{used}.".startswith(f"{name}.") or f"{name}.".startswith(f"{used}.") for name in known)
+
+
+def test_what_is_used_is_required_or_guarded():
+    webui = Path(__file__).parents[1] / "tcd_sampler" / "webui"
+    used = {name for path in webui.rglob("*.py") for name in find_used(path)}
+    assert len(used) > 30
+    lists = [*REQUIRED.items(), *SCHEDULES.items(), *NO_SCHEDULES.items()]
+    known = {f"{module}.{name}" for module, names in lists for name in names} | GUARDED.keys()
+    assert sorted(name for name in used if not is_covered(name, known)) == []
+    assert sorted(name for name in known if not any(is_covered(one, {name}) for one in used)) == []

@@ -7,7 +7,7 @@ import gradio as gr
 
 from ..gamma import DEFAULT_GAMMA
 from . import host
-from .job import is_tcd
+from .job import choose_hires_gamma, is_tcd
 from .names import GAMMA, HIRES_GAMMA, SAME
 from .recipe_controls import RecipeControls
 
@@ -48,7 +48,7 @@ class Controls:
     @cached_property
     def hires_gamma(self) -> gr.Dropdown:
         return gr.Dropdown(
-            choices=[SAME, *(f"{tenths / 10:g}" for tenths in range(11))],
+            choices=self.list_hires_gammas(),
             value=SAME,
             allow_custom_value=True,
             label=HIRES_GAMMA,
@@ -56,6 +56,16 @@ class Controls:
             visible=False,
             render=False,
         )
+
+    def list_hires_gammas(self) -> list[Any]:
+        """The list, with a saved default that is not in it: the host keeps none that is not."""
+        listed: list[Any] = [SAME, *(f"{tenths / 10:g}" for tenths in range(11))]
+        saved = host.read_saved_default(self.tab, HIRES_GAMMA)
+        try:
+            choose_hires_gamma(saved, DEFAULT_GAMMA)
+        except ValueError:
+            return listed
+        return listed if saved is None or saved in listed else [*listed, saved]
 
     def meet(self, made: Any) -> None:
         """Stands beside a neighbour that the host has just made; after the last of them, makes the controls work."""

@@ -128,33 +128,40 @@ def find_use_in_job(denoiser: TCDDenoiser) -> str:
 
 
 def find_use_by_extensions(denoiser: TCDDenoiser) -> str:
-    """Why an extension needs them evaluated; empty where none does."""
+    """Why an extension needs them evaluated, and which; empty where none does."""
     from modules import sd_unet  # a host whose denoiser we know has it
 
+    model, wrapper = shared.sd_model, denoiser.model_wrap
     if getattr(denoiser, "need_last_noise_uncond", False):
         return "an extension asks for it"
     if not host.is_known(denoiser.combine_denoised):
-        return "an extension has a guidance of its own"
+        return f"{host.name_owner(denoiser.combine_denoised)} has a guidance of its own"
     listeners = script_callbacks.callback_map["callbacks_cfg_denoised"]
     if listeners:
-        return f"{', '.join(listener.script for listener in listeners)} listens to it"
-    if is_replaced(denoiser.model_wrap, "forward") or is_replaced(shared.sd_model, "apply_model"):
-        return "an extension has an evaluation of its own"
+        return f"{', '.join(host.name_owner(listener.callback) for listener in listeners)} listens to it"
+    for owner, name in ((wrapper, "forward"), (model, "apply_model")):
+        if is_replaced(owner, name):
+            return f"{host.name_owner(vars(owner)[name])} has an evaluation of its own"
     if sd_unet.current_unet is not None:
-        return "an extension has a UNet of its own"
-    if has_foreign_attention(shared.sd_model.model.diffusion_model):
-        return "an extension has an attention of its own"
-    return ""
+        return f"{host.name_owner(type(sd_unet.current_unet).forward)} has a UNet of its own"
+    return find_use_in_unet(model.model)
 
 
-def has_foreign_attention(unet: torch.nn.Module) -> bool:
-    """Whether a transformer block runs an extension's code, as with ControlNet's reference-only, or with NegPiP.
+def find_use_in_unet(model: torch.nn.Module) -> str:
+    """Why a part of the model runs an extension's code, as with ControlNet's reference-only, NegPiP or SEG.
 
     Such code may tell prompts from negative prompts, count calls, or mix rows.
     """
-    blocks = [module for module in unet.modules() if "attn1" in module._modules]
-    parts = [part for block in blocks for part in (block, block.attn1, getattr(block, "attn2", block))]
-    return any(is_replaced(part, name) for part in parts for name in ("forward", "_forward"))
+    for module in model.modules():
+        if "attn1" in module._modules:
+            for part in (module, module.attn1, getattr(module, "attn2", module)):
+                for name in ("forward", "_forward"):
+                    if is_replaced(part, name):
+                        return f"{host.name_owner(vars(part)[name])} has an attention of its own"
+        for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+            if not host.is_hosts_own(hook):
+                return f"{host.name_owner(hook)} has a hook in the UNet"
+    return ""
 
 
 def is_replaced(owner: Any, name: str) -> bool:

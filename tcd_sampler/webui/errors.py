@@ -1,5 +1,6 @@
 """Bad input, said where the user looks: in the WebUI's page, and over HTTP as a 422."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +8,12 @@ from typing import Any
 from fastapi import HTTPException
 from modules import shared
 
+from ..texts import FAILED, Text
 from .host import shows_errors
+from .said import say
+from .translation import translate
+
+logger = logging.getLogger(__name__)
 
 
 class BadInput(HTTPException):
@@ -18,6 +24,9 @@ class BadInput(HTTPException):
 
     def __str__(self) -> str:  # what the page shows
         return str(self.detail)
+
+
+BadInput.__name__ = "Error"  # which pages show before the sentence
 
 
 @contextmanager
@@ -31,14 +40,39 @@ def bad_input() -> Iterator[None]:
 
 @contextmanager
 def refusing(p: Any) -> Iterator[None]:
-    """For a script's part in a job: what it raises itself, the host logs and goes on."""
+    """For a script's part in a job: what it raises itself, the host logs and goes on.
+
+    A bug ends the job too, which would run with other settings than were asked for.
+    """
     try:
         yield
     except BadInput as error:
         refuse(p, error)
+    except Exception as error:
+        failure = RuntimeError(describe_failure(error))
+        failure.__cause__ = error
+        refuse(p, failure)
 
 
-def refuse(p: Any, error: BadInput) -> None:
+@contextmanager
+def reporting(p: Any) -> Iterator[None]:
+    """For what a job can do without: a bug is in the log, once, and the user is told."""
+    try:
+        yield
+    except Exception as error:
+        say(p, FAILED, error=name_error(error))
+        logger.exception("TCD: internal error")
+
+
+def describe_failure(error: Exception) -> str:
+    return translate(Text(FAILED, {"error": name_error(error)}))
+
+
+def name_error(error: Exception) -> str:
+    return type(error).__name__
+
+
+def refuse(p: Any, error: Exception) -> None:
     """Makes the job raise as soon as it starts.
 
     Where what a job raises would not be shown either, it ends without a picture, and says why below. But a script like
@@ -49,6 +83,8 @@ def refuse(p: Any, error: BadInput) -> None:
         del p.init
         if shows_errors(p) or (p.script_args and p.script_args[0]):  # the first is the script that runs the job, if any
             raise error
+        if not isinstance(error, BadInput):
+            logger.error("TCD: internal error", exc_info=error)
         p.comment(str(error))
         p.do_not_save_grid = True  # of no pictures
         shared.state.interrupt()

@@ -1,18 +1,18 @@
 """Says below a job's pictures, and in the API's info, what is likely wrong with its settings."""
 
+import re
 from typing import Any
 
-from modules import shared
-
+from ..catalogue import CATALOGUE, get_words
 from ..hints import Active, Job, find_hints
-from ..prompt import parse_weight
+from ..prompt import read_tag
 from . import host
-from .job import is_tcd
-from .loras import describe, find_lora, get_default_lora
+from .job import has_tcd_hires_pass, is_tcd
+from .loras import choose_lora, describe, get_default_lora
 from .names import DISTILLED_OPTION, HINTS_OPTION
 from .said import say
 
-DISTILLED = "tcd, hyper, lcm, turbo, lightning, dmd, distill"
+DISTILLED = "tcd, lcm, turbo, lightning, dmd, hyper-sd, hyper-sdxl, hyper-4step, hyper-8step, distilled"
 """The setting's default: words of checkpoints' names."""
 
 
@@ -25,9 +25,10 @@ def say_hints(p: Any) -> None:
 
 def describe_job(p: Any) -> Job:
     """The first pass that TCD samples."""
-    hires = not is_tcd(p.sampler_name)
+    hires = not is_tcd(p.sampler_name) and has_tcd_hires_pass(p)
     checkpoint, family = host.get_checkpoint(p)
     is_img2img = hasattr(p, "init_images")
+    loras, unreadable = list_active(p, hires)
     return Job(
         steps=(p.hr_second_pass_steps or p.steps) if hires else p.steps,
         cfg_scale=host.get_hires_cfg_scale(p) if hires else p.cfg_scale,
@@ -35,33 +36,48 @@ def describe_job(p: Any) -> Job:
         checkpoint=checkpoint,
         family=family,
         is_distilled=is_distilled(checkpoint),
-        loras=list_active(p, hires),
+        loras=loras,
         gamma=p.tcd_gammas.hires if hires else p.tcd_gammas.first,
         find_tag=lambda: find_tag(family),
         strength=p.denoising_strength if is_img2img else None,
-        fixes_steps=shared.opts.img2img_fix_steps,
+        fixes_steps=host.fixes_steps(),
         foreign=host.FOREIGN_FORMATS,
+        unreadable=unreadable,
     )
 
 
 def find_tag(family: str | None) -> str | None:
-    lora = find_lora("TCD", family)
+    lora = choose_lora("TCD", family, may_hash=False)
     return f"<lora:{lora.name}:1>" if lora else None
 
 
-def list_active(p: Any, hires: bool) -> list[Active]:
+def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
+    """The LoRAs that a pass has, and what it names that the host cannot read; over any of that, it has none."""
     if p.disable_extra_networks:
-        return []
+        return [], []
     data = p.hr_extra_network_data if hires else p.extra_network_data
-    tags = [tag.items for kind in host.get_lora_tags() for tag in (data or {}).get(kind, [])]
-    active = [describe(name, parse_weight(":".join(arguments))) for name, *arguments in tags]
+    tags = [(kind, tag.items) for kind in host.get_lora_tags() for tag in (data or {}).get(kind, [])]
     default = get_default_lora(p)
-    if default and default[0] not in {name for name, *_ in tags}:
-        active.append(describe(*default))
-    return active
+    if default and not any(items[0] == default[0] for _, items in tags):
+        tags.append(("lora", default))
+    active, unreadable = [], []
+    for kind, items in tags:
+        try:
+            active.append(read_tag(items))
+        except ValueError:
+            unreadable.append(f"<{kind}:{':'.join(map(str, items))}>")
+    return [] if unreadable else [describe(*lora) for lora in active], unreadable
 
 
 def is_distilled(checkpoint: str) -> bool:
-    """Whether its name has one of the setting's words."""
-    words = host.get_option(DISTILLED_OPTION, DISTILLED).lower().split(",")
-    return any(word.strip() in checkpoint.lower() for word in words if word.strip())
+    """Whether its name is that of a distillation, or has one of the setting's words."""
+    if CATALOGUE.find_use(checkpoint):
+        return True
+    words = f" {split_words(checkpoint)} "
+    wanted = map(split_words, host.get_option(DISTILLED_OPTION, DISTILLED).split(","))
+    return any(f" {word} " in words for word in wanted if word)
+
+
+def split_words(name: str) -> str:
+    """Its words, in lower case and a space apart: photo2LightningDPM is "photo 2 lightning dpm"."""
+    return get_words(re.sub(r"(?<=[a-z])(?=[A-Z\d])|(?<=\d)(?=[A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z]|\d)", " ", name))

@@ -5,6 +5,7 @@ Nothing asks which WebUI it is, only what it has.
 
 import hashlib
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from modules import (
     extra_networks,
     localization,
     paths_internal,
+    processing,
     scripts,
     sd_models,
     sd_samplers,
@@ -36,12 +38,21 @@ if find_spec("modules.sd_schedulers"):
 
 SAME_SAMPLER = "Use same sampler"
 SAME_SCHEDULE = "Use same scheduler"
-"""What the hires pass's dropdowns say where it has no sampler or schedule of its own."""
+SAME_CHECKPOINT = "Use same checkpoint"
+"""What the hires pass's dropdowns say where it has no sampler, schedule or checkpoint of its own."""
+
+AUTOMATIC = "Automatic"
+"""The schedule that is a sampler's own."""
 
 
 def get_option(key: str, default: Any) -> Any:
     """A setting's value in force, or the default where there is no such setting (yet)."""
     return getattr(shared.opts, key, default)
+
+
+def get_setting(p: Any, key: str, default: Any) -> Any:
+    """The value that a job will run with: its override, which is not in force before it starts, or the setting's."""
+    return (getattr(p, "override_settings", None) or {}).get(key, get_option(key, default))
 
 
 def add_option(key: str, info: Any) -> None:
@@ -101,14 +112,52 @@ def set_automatic_schedule(denoiser: Any, get_sigmas: Callable[[int], Any]) -> N
 
 def find_unknown_schedule() -> str | None:
     """A schedule that a picture of another WebUI asks for by infotext, and that this one would stumble over."""
-    name = get_option("k_sched_type", "Automatic")
+    name = get_option("k_sched_type", AUTOMATIC)
     return None if sd_schedulers is not None or name in get_schedules_map() else name
+
+
+def find_schedule(name: str) -> Any:
+    """The entry that a name or label means, in any case and by its aliases; None if there is none."""
+    for entry in get_schedules():
+        if name.lower() in {
+            known.lower() for known in (entry.name, entry.label, *(getattr(entry, "aliases", None) or ()))
+        }:
+            return entry
+    return None
+
+
+def use_schedule_name(p: Any, hires: bool) -> str | None:
+    """Has a pass name its schedule as the host looks it up: some know labels alone, some names and labels.
+
+    Returns a name that the host does not know; the pass then has its sampler's own schedule.
+    """
+    if sd_schedulers is None:
+        return use_setting_name(p)
+    field = "hr_scheduler" if hires else "scheduler"
+    name = getattr(p, field, None)
+    if hires and (not name or name.lower() == SAME_SCHEDULE.lower()):
+        name = getattr(p, "scheduler", None)
+    if not name:
+        return None
+    entry = find_schedule(name)
+    setattr(p, field, entry.label if entry else AUTOMATIC)
+    return None if entry else name
+
+
+def use_setting_name(p: Any) -> str | None:
+    """The same, of a job's own value of the setting."""
+    own = (p.override_settings or {}).get("k_sched_type")
+    if not isinstance(own, str):
+        return None
+    known = {name.lower(): name for name in get_schedules_map()}
+    p.override_settings["k_sched_type"] = known.get(own.lower(), own)
+    return None
 
 
 def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) -> None:
     """Pasted, a sampler's own schedule is Automatic, and not a setting that would stay in force for other samplers."""
     if sd_schedulers is None and (params.get("Sampler"), params.get("Schedule type")) == (sampler, label):
-        params["Schedule type"] = "Automatic"
+        params["Schedule type"] = AUTOMATIC
 
 
 def forget_resolved_names() -> None:
@@ -151,6 +200,25 @@ def hash_source(code: CodeType | None) -> str:
 def evaluates_uncond_at_cfg_1() -> bool:
     """Whether the host evaluates negative prompts at CFG scale 1, in a way that we know."""
     return is_known(sd_samplers_kdiffusion.CFGDenoiserKDiffusion.forward)
+
+
+def name_owner(function: Any) -> str:
+    """Returns the extension that a function is of, by the folder of its file, or the file's name."""
+    function = getattr(function, "func", function)  # of a functools.partial
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None:
+        return type(function).__name__
+    path = Path(code.co_filename)
+    folders = ["", *(parent.name for parent in path.parents)]
+    of = (
+        inner for inner, outer in zip(folders, folders[1:]) if inner and outer in ("extensions", "extensions-builtin")
+    )
+    return next(of, path.name)
+
+
+def is_hosts_own(function: Any) -> bool:
+    """Whether a function is of the host's modules, such as the hooks that move a model's parts in its --medvram."""
+    return (getattr(function, "__module__", None) or "").split(".")[0] == "modules"
 
 
 # The X/Y/Z plot: a script of the host's, loaded from a file as every script is, or a package behind one.
@@ -221,10 +289,24 @@ def find_request() -> Any:
     return None
 
 
+def find_outer_job(p: Any) -> Any:
+    """The job that another extension runs a job inside, as ADetailer does for each face; None where there is none."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "process_images_inner" and frame.f_locals.get("p", p) is not p:
+            return frame.f_locals["p"]
+        frame = frame.f_back
+    return None
+
+
 def get_sent_fields(request: Any) -> set[str]:
     """Those that a request brings itself, or by its infotext; the others, and those sent as null, are defaults."""
     sent = request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__
     return {field for field in sent if getattr(request, field, None) is not None}
+
+
+KEEPS_CALLABLES = "callable" not in processing.create_infotext.__code__.co_names
+"""Whether an infotext would show what can be called (A1111 before 1.9); others call it, and show what it returns."""
 
 
 def has_sampler(name: str) -> bool:
@@ -249,7 +331,21 @@ def get_checkpoint(p: Any = None) -> tuple[str, str | None]:
         info = None
     if info is None:
         return "", None
-    return info.name_for_extra, read_family(Path(info.filename)) or get_loaded_family()
+    return info.name_for_extra, get_family(info.filename) or get_loaded_family()
+
+
+def get_family(filename: str) -> str | None:
+    try:
+        status = os.stat(filename)
+    except OSError:
+        return None
+    return read_cached_family(filename, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def read_cached_family(filename: str, *_: Any) -> str | None:
+    """A header of thousands of tensors takes longer to read than a job may wait."""
+    return read_family(Path(filename))
 
 
 def get_loaded_family() -> str | None:
@@ -259,7 +355,18 @@ def get_loaded_family() -> str | None:
 
 def get_lora_tags() -> list[str]:
     """What a prompt's LoRAs are called on this host: <lora:...>, and on some <lyco:...> too."""
-    return [tag for tag in ("lora", "lyco") if tag == "lora" or tag in extra_networks.extra_network_aliases]
+    aliases = getattr(extra_networks, "extra_network_aliases", {})  # ersatzForge has none
+    return [tag for tag in ("lora", "lyco") if tag == "lora" or tag in aliases]
+
+
+def strips_comments(p: Any = None) -> bool:
+    """Whether what stands behind a # in prompts is taken out (A1111 since 1.8)."""
+    return bool(get_setting(p, "enable_prompt_comments", False))
+
+
+def fixes_steps() -> bool:
+    """Whether img2img runs all the steps that are asked for; a host without the setting does."""
+    return bool(get_option("img2img_fix_steps", True))
 
 
 def get_hires_cfg_scale(p: Any) -> float:
@@ -269,12 +376,13 @@ def get_hires_cfg_scale(p: Any) -> float:
 
 def runs_generators() -> bool:
     """Whether a button can show progress: without its queue, Gradio 3 cannot."""
-    return not shared.cmd_opts.no_gradio_queue
+    return not getattr(shared.cmd_opts, "no_gradio_queue", False)
 
 
 def find_networks() -> Any:
     """The module of the host's LoRA extension; None where that is turned off."""
-    return sys.modules.get("networks")
+    networks = sys.modules.get("networks")
+    return networks if hasattr(networks, "available_network_aliases") else None
 
 
 FOREIGN_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
@@ -282,19 +390,29 @@ FOREIGN_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DI
 
 
 def get_lora_folder() -> Path:
-    return Path(shared.cmd_opts.lora_dir)
+    return Path(getattr(shared.cmd_opts, "lora_dir", DATA / "models" / "Lora"))
 
 
 def may_write_files() -> bool:
-    """Not for visitors from elsewhere, and not where the host is told to hide its folders."""
-    return not (shared.cmd_opts.disable_extension_access or shared.cmd_opts.hide_ui_dir_config)
+    """Not for visitors from elsewhere, nor where the host is told to hide its folders or to freeze its settings."""
+    is_shared = shared.cmd_opts.disable_extension_access
+    return not (is_shared or shared.cmd_opts.hide_ui_dir_config or shared.cmd_opts.freeze_settings)
+
+
+def read_saved_default(tab: str, label: str) -> Any:
+    """A control's value in the user's ui-config.json; None where there is none. The host says what it cannot read."""
+    try:
+        saved = json.loads(Path(shared.cmd_opts.ui_config_file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return saved.get(f"customscript/tcd.py/{tab}/{label}/value") if isinstance(saved, dict) else None
 
 
 def get_schedule(p: Any, hires: bool) -> str:
     """The schedule type of one of a job's passes, as the page says it."""
     if sd_schedulers is None:
-        return str(get_option("k_sched_type", "Automatic"))
-    own = getattr(p, "scheduler", None) or "Automatic"
+        return str(get_option("k_sched_type", AUTOMATIC))
+    own = getattr(p, "scheduler", None) or AUTOMATIC
     name = getattr(p, "hr_scheduler", None) or SAME_SCHEDULE if hires else own
     name = own if name == SAME_SCHEDULE else name
     entry = get_schedules_map().get(name)

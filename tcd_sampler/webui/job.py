@@ -1,24 +1,26 @@
 """Which gammas a job runs with. They travel on the job itself, so that no other can see them.
 
-Each comes from the first that says so: an X/Y/Z axis, the script's argument, the request's eta, a recipe, the setting.
+Each comes from the first that says so: the script's argument (which an X/Y/Z axis sets), a recipe, the request's eta,
+the job that this one is run inside, the setting.
+
+All of it is settled in `before_process`, and written into the job's own fields and arguments: other extensions copy
+jobs and send them to other machines, whose images are to be the same.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules import sd_samplers
 
 from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
-from ..texts import ETA_NOT_USED
+from ..texts import ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE
+from . import host
 from .errors import bad_input
-from .host import get_option
 from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
 from .said import say
 
 
-@dataclass(frozen=True)
-class Gammas:
-    """A job's gammas."""
+class Gammas(NamedTuple):
+    """A job's gammas: plain numbers, since other extensions copy, pickle and send what is on a job."""
 
     first: float
     hires: float
@@ -35,30 +37,54 @@ def has_tcd_hires_pass(p: Any) -> bool:
     return getattr(p, "enable_hr", False) and is_tcd(getattr(p, "hr_sampler_name", None) or p.sampler_name)
 
 
-def prepare(p: Any, gamma: Any = None, hires_gamma: Any = None) -> None:
-    """Settles the gammas of a job that uses TCD, and its infotext; clears both from any other's.
-
-    BadInput if a gamma is not a number from 0 to 1, or if the checkpoint is of a family TCD has no meaning for.
-    """
-    p.tcd_gammas = None
-    for key in (GAMMA, HIRES_GAMMA, ENSD):  # a plot's cells share the dictionary
-        p.extra_generation_params.pop(key, None)
-    if not is_tcd(p.sampler_name) and not has_tcd_hires_pass(p):
-        return
-    use_names(p)
-    with bad_input():
-        first = choose_gamma(p, gamma)
-        hires = choose_hires_gamma(p, hires_gamma, first) if has_tcd_hires_pass(p) else first
-    sd_samplers.create_sampler(NAME, p.sd_model)  # which refuses other families
-    p.tcd_gammas = Gammas(first, hires)
-    write_infotext(p, p.tcd_gammas)
+def uses_tcd(p: Any) -> bool:
+    return is_tcd(p.sampler_name) or has_tcd_hires_pass(p)
 
 
 def use_names(p: Any) -> None:
-    """Where aliases came in, makes names of them: not every host does, and infotexts are read by all."""
+    """Has the job name samplers and schedules as hosts and infotexts do, whatever a request calls them."""
+    if str(getattr(p, "hr_sampler_name", None)).lower() == host.SAME_SAMPLER.lower():
+        p.hr_sampler_name = None
     for field in ("sampler_name", "hr_sampler_name"):
         if is_tcd(getattr(p, field, None)):
             setattr(p, field, NAME)
+    if is_tcd(p.sampler_name):
+        use_schedule_name(p, hires=False)
+    if has_tcd_hires_pass(p):
+        use_schedule_name(p, hires=True)
+
+
+def use_schedule_name(p: Any, hires: bool) -> None:
+    unknown = host.use_schedule_name(p, hires)
+    if unknown is not None:
+        say(p, UNKNOWN_SCHEDULE, schedule=repr(unknown))
+
+
+def settle(p: Any, gamma: Any, hires_gamma: Any, recipe_gamma: float | None = None) -> Gammas | None:
+    """Settles a job's names and gammas; returns None where it does not use TCD.
+
+    BadInput if a gamma is not a number from 0 to 1.
+    """
+    if not uses_tcd(p):
+        return None
+    use_names(p)
+    with bad_input():
+        first = choose_gamma(p, gamma, recipe_gamma)
+        return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
+
+
+def follow_sampler(p: Any) -> None:
+    """Clears the gammas from a job whose sampler another extension has changed meanwhile, as for noise inversion."""
+    if p.tcd_gammas is not None and not uses_tcd(p):
+        prepare(p, None)
+
+
+def prepare(p: Any, gammas: Gammas | None) -> None:
+    """Puts a job's gammas on it and into its infotext; clears both from one that does not use TCD."""
+    p.tcd_gammas = gammas
+    clear_infotext(p)
+    if gammas is not None:
+        write_infotext(p, gammas)
 
 
 def get_gamma(p: Any) -> float:
@@ -69,43 +95,58 @@ def get_gamma(p: Any) -> float:
     gammas = getattr(p, "tcd_gammas", None)
     if gammas is None:
         with bad_input():
-            first = choose_gamma(p, None)
+            first = read_copied_gamma(p)
+            first = choose_gamma(p, None) if first is None else first
         gammas = Gammas(first, first)
         write_infotext(p, gammas)
+        outer = host.find_outer_job(p)
+        if outer is not None and getattr(outer, "tcd_gammas", None) is None:
+            write_infotext(outer, gammas)  # whose image this one becomes
     return gammas.hires if p.is_hr_pass else gammas.first
+
+
+def read_copied_gamma(p: Any) -> float | None:
+    """The gamma of the job whose infotext another extension has given to this one."""
+    copied = p.extra_generation_params.get(GAMMA)
+    return None if copied is None or p.eta is not None else parse_gamma(str(copied), GAMMA)
+
+
+def clear_infotext(p: Any) -> None:
+    for key in (GAMMA, HIRES_GAMMA, ENSD):  # a plot's cells share the dictionary
+        p.extra_generation_params.pop(key, None)
 
 
 def write_infotext(p: Any, gammas: Gammas) -> None:
     p.extra_generation_params[GAMMA] = gammas.first
     if gammas.hires != gammas.first:
         p.extra_generation_params[HIRES_GAMMA] = gammas.hires
-    delta = get_option("eta_noise_seed_delta", 0)
+    delta = host.get_option("eta_noise_seed_delta", 0)
     if delta and is_tcd(p.sampler_name):
         # the host goes by eta, but the delta has its part in step noise, which there is where gamma is not 0
-        p.extra_generation_params[ENSD] = delta if max(gammas.first, gammas.hires) > 0 else None
+        p.extra_generation_params[ENSD] = delta if max(gammas) > 0 else None
 
 
-def choose_gamma(p: Any, argument: Any) -> float:
-    axis, eta = getattr(p, "tcd_axis_gamma", None), p.eta if is_tcd(p.sampler_name) else None
-    if axis is not None:
-        return check_gamma(axis, GAMMA)
+def choose_gamma(p: Any, argument: Any, recipe_gamma: float | None = None) -> float:
+    eta = p.eta if is_tcd(p.sampler_name) else None
+    if argument is None:
+        argument = recipe_gamma
     if argument is not None:
         gamma = check_gamma(argument, GAMMA)
         if eta not in (None, gamma):
             say(p, ETA_NOT_USED, gamma=f"{gamma:g}", eta=eta)
         return gamma
     if eta is not None:
-        return check_gamma(eta, "eta, which is gamma for TCD,")
-    recipe = getattr(p, "tcd_recipe", None)
-    if recipe is not None and recipe.gamma is not None:
-        return float(recipe.gamma)
-    return check_gamma(get_option(DEFAULT_GAMMA_OPTION, DEFAULT_GAMMA), f"The setting {DEFAULT_GAMMA_OPTION}")
+        gamma = check_gamma(eta, "eta, which is gamma for TCD,")
+        say(p, ETA_USED, gamma=f"{gamma:g}")
+        return gamma
+    outer = getattr(host.find_outer_job(p), "tcd_gammas", None)
+    if outer is not None:
+        return float(outer.first)
+    setting = host.get_setting(p, DEFAULT_GAMMA_OPTION, DEFAULT_GAMMA)
+    return check_gamma(setting, f"The setting {DEFAULT_GAMMA_OPTION}")
 
 
-def choose_hires_gamma(p: Any, argument: Any, first: float) -> float:
-    axis = getattr(p, "tcd_axis_hires_gamma", None)
-    if axis is not None:
-        return check_gamma(axis, HIRES_GAMMA)
+def choose_hires_gamma(argument: Any, first: float) -> float:
     if argument is None:
         return first
     if isinstance(argument, str):

@@ -7,8 +7,8 @@ from pathlib import Path
 from ..catalogue import Published
 from ..conversion import convert_to_kohya
 from ..prompt import find_loras
-from .host import FOREIGN_FORMATS, get_lora_folder
-from .loras import add_to_list, list_loras, read_header
+from .host import FOREIGN_FORMATS, get_lora_folder, strips_comments
+from .loras import add_to_list, look_up, read_header
 
 SECONDS = 0.3
 """Between two signs of progress: each takes the page longer than a piece of the file does."""
@@ -33,9 +33,9 @@ def get(lora: Published) -> Iterator[int]:
 
 def find_foreign(prompt: str) -> str | None:
     """The first of a prompt's LoRAs that the host would load little or nothing of."""
-    entries = list_loras()
-    for name, _ in find_loras(prompt):
-        header = read_header(entries[name]) if name in entries else None
+    for name, _ in find_loras(prompt, strips_comments()):
+        entry = look_up(name)
+        header = read_header(entry) if entry else None
         if header and header.format in FOREIGN_FORMATS:
             return name
     return None
@@ -43,7 +43,7 @@ def find_foreign(prompt: str) -> str | None:
 
 def convert(name: str) -> str:
     """Puts a copy of a LoRA in kohya's format beside it, and returns its name. ValueError where that cannot be done."""
-    source = Path(list_loras()[name].filename)
+    source = Path(look_up(name).filename)
     target = source.with_name(f"{source.stem}-kohya.safetensors")
     convert_to_kohya(source, target)
     add_to_list(target.stem)

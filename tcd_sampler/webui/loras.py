@@ -1,23 +1,83 @@
-"""The host's LoRAs: what each of its files is, and which of them suits a recipe."""
+"""The host's LoRAs: what each of its files is, and which of them suits a recipe.
 
-from collections.abc import Iterable
-from functools import lru_cache
+Collections have thousands of files, and a job is not to wait for them. So what the host has in memory is asked first
+(names, metadata, hashes), and only the few files that these point to are opened. A file is hashed only where nothing
+else tells which it is and a choice depends on it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from modules import hashes
 
-from ..catalogue import CATALOGUE, CONTENT, Identity, Published
+from ..catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, Published
 from ..hints import Active
-from ..lora import KOHYA, LoRA, read_lora
+from ..lora import KOHYA, LoRA, find_fault, read_lora
 from ..prompt import is_usable
-from .host import find_networks, get_option
+from .host import find_networks, get_setting, strips_comments
 
 
-def list_loras() -> dict[str, Any]:
-    """The host's entries by every name that prompts may use; these have name, filename, hash and metadata."""
+def look_up(name: str) -> Any:
+    """Returns the host's entry for a name in a prompt, by its own rule; it has name, filename, hash and metadata.
+
+    None where there is no such LoRA, or where the name is an alias that several files share.
+    """
     networks = find_networks()
-    return {**networks.available_network_aliases, **networks.available_networks} if networks else {}
+    if networks is None:
+        return None
+    known = networks.available_networks if is_refused(name) else networks.available_network_aliases
+    return known.get(name)
+
+
+def is_refused(name: str) -> bool:
+    """Whether the host takes a name for a file's alone, since it is an alias of several."""
+    return name.lower() in find_networks().forbidden_network_aliases
+
+
+@dataclass
+class Index:
+    """Of one listing of the host's: which of its files their names and metadata tell to be of a line."""
+
+    entries: list[Any]
+    by_line: dict[str, list[Any]] = field(default_factory=dict)
+    unlabelled: list[Any] = field(default_factory=list)
+    """Files that could be any: the published ones have no metadata, and may have been renamed."""
+
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entry in self.entries:
+            label = CATALOGUE.find_use_by_label(entry)
+            if label:
+                self.by_line.setdefault(label[0].line, []).append(entry)
+            elif not (entry.metadata.get(OUTPUT_NAME) or entry.metadata.get(TITLE)):
+                self.unlabelled.append(entry)
+
+    def get_size(self, entry: Any) -> int | None:
+        """The size of an entry's file in bytes, asked of the system once; None where there is no file."""
+        if entry.filename not in self.sizes:
+            try:
+                self.sizes[entry.filename] = os.stat(entry.filename).st_size
+            except OSError:
+                return None
+        return self.sizes[entry.filename]
+
+
+last_index = Index([])
+
+
+def get_index() -> Index:
+    """Returns the index of what the host lists now."""
+    global last_index
+    networks = find_networks()
+    entries = list(networks.available_networks.values()) if networks else []
+    if entries != last_index.entries:
+        last_index = Index(entries)
+    return last_index
 
 
 def add_to_list(name: str) -> None:
@@ -29,73 +89,115 @@ def add_to_list(name: str) -> None:
         networks.list_available_networks()
 
 
-def get_default_lora(p: Any) -> tuple[str, float] | None:
-    """The one that a setting of the host's, or of the job's own, adds to its prompts, with its weight."""
-    own = p.override_settings or {}  # not in force yet when a job starts
-    name = own.get("sd_lora", get_option("sd_lora", "None"))
-    weight = own.get("extra_networks_default_multiplier", get_option("extra_networks_default_multiplier", 1))
-    return (name, float(weight)) if name in list_loras() else None
+def get_default_lora(p: Any) -> tuple[Any, Any] | None:
+    """The LoRA that a setting of the host's, or of the job's own, adds to its prompts, and its weight, unchecked."""
+    name = get_setting(p, "sd_lora", "None")
+    if name == "None" or (isinstance(name, str) and look_up(name) is None):
+        return None
+    return name, get_setting(p, "extra_networks_default_multiplier", 1)
 
 
 def read_header(entry: Any) -> LoRA | None:
     """What the file is, or None where it is no safetensors file."""
     try:
-        status = Path(entry.filename).stat()
-        return read_cached(entry.filename, status.st_size, status.st_mtime)
-    except (OSError, ValueError):  # the host says itself what it makes of it
+        status = os.stat(entry.filename)
+        return read_cached(entry.filename, status.st_size, status.st_mtime_ns)
+    except (OSError, ValueError):  # describe() says what is wrong with it
         return None
 
 
-@lru_cache(maxsize=1024)
+@cache
 def read_cached(filename: str, *_: Any) -> LoRA:
+    """Of the few files that are opened at all."""
     return read_lora(Path(filename))
 
 
-def identify(entry: Any, wanted: Iterable[Published] = CATALOGUE.files) -> Identity | None:
-    """Which LoRA it is. The host hashes its content, once, and only where its size is that of a wanted one."""
-    file = Path(entry.filename)
-    alike = [one for one in wanted if file.exists() and one.size == file.stat().st_size]
-    if any(one.data_sha256 for one in alike):
+def identify(entry: Any, may_hash: bool = False) -> Identity | None:
+    """Which LoRA a file is, by what the host knows of it; by its whole content only where nothing else tells."""
+    identity = CATALOGUE.identify(entry, list_hashes(entry))
+    if identity or not may_hash:
+        return identity
+    return CATALOGUE.identify(entry, hash_content(entry, list_alike(entry, CATALOGUE.files)))
+
+
+def list_alike(entry: Any, files: Iterable[Published]) -> list[Published]:
+    """Those of some published files that have its size, and could be it."""
+    size = get_index().get_size(entry)
+    return [file for file in files if file.size == size]
+
+
+def list_hashes(entry: Any) -> list[str]:
+    """Those that are at hand."""
+    whole = hashes.sha256_from_cache(entry.filename, f"tcd/{entry.name}")
+    return [known for known in (entry.hash, whole) if known]
+
+
+def hash_content(entry: Any, alike: list[Published]) -> list[str]:
+    """Has the host hash a file, once, if it could be one of the published files. It does nothing with --no-hashing."""
+    if any(file.data_sha256 for file in alike) and not entry.hash:
         entry.read_hash()
-    identity = CATALOGUE.identify(entry, [entry.hash] if entry.hash else [])
-    if alike and (identity is None or identity.by != CONTENT):
-        whole = hashes.sha256(entry.filename, f"tcd/{entry.name}")  # None where the host is told not to
-        identity = CATALOGUE.identify(entry, [whole or ""])
-    return identity
+    is_known = any(file.data_sha256 and entry.hash.startswith(file.data_sha256) for file in alike)
+    if not is_known and any(not file.data_sha256 for file in alike):
+        hashes.sha256(entry.filename, f"tcd/{entry.name}")
+    return list_hashes(entry)
 
 
 def describe(name: str, weight: float) -> Active:
     """A LoRA that a prompt names."""
-    entry = list_loras().get(name)
+    entry = look_up(name)
     if entry is None:
-        return Active(name, weight, is_missing=True)
-    return Active(name, weight, read_header(entry), identify(entry))
+        return Active(name, weight, is_missing=True, is_ambiguous=is_alias_of_several(name))
+    header = read_header(entry)
+    fault = find_fault(Path(entry.filename)) if header is None else None
+    return Active(name, weight, header, identify(entry), fault=fault)
 
 
-def find_lora(wanted: str, family: str | None) -> Any:
+def is_alias_of_several(name: str) -> bool:
+    networks = find_networks()
+    return networks is not None and is_refused(name) and name in networks.available_network_aliases
+
+
+def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
     """The host's entry for a recipe's LoRA, or None: the file of that name, or the best of that line for a family."""
-    entries = list_loras()
     if wanted not in CATALOGUE.lines:
-        entry = entries.get(wanted)
+        entry = look_up(wanted)
         header = read_header(entry) if entry else None
         return None if header and header.family not in (None, family) else entry
-    found = [entry for entry in {id(entry): entry for entry in entries.values()}.values() if is_usable(entry.name)]
-    suitable = [(rank, entry) for entry in found if (rank := rank_lora(entry, wanted, family)) is not None]
-    return min(suitable, key=lambda pair: pair[0])[1] if suitable else None
+    files = [file for file in CATALOGUE.files if (file.use.line, file.family) == (wanted, family)]
+    told = [*list_known(files), *get_index().by_line.get(wanted, [])]
+    return pick(told, wanted, family, files) or pick(list_hidden(files, may_hash), wanted, family, files)
 
 
-def rank_lora(entry: Any, line: str, family: str | None) -> tuple[bool, bool, str] | None:
-    """Its place among a line's files for a base family: those that the host can load first, then the certain ones."""
-    header = read_header(entry)
-    if header is None or header.family != family:
-        return None
-    identity = identify(entry, [file for file in CATALOGUE.files if (file.use.line, file.family) == (line, family)])
-    if identity is None or identity.use.line != line:
-        return None
-    return header.format != KOHYA, identity.by != CONTENT, entry.name
+def list_known(files: list[Published]) -> Iterator[Any]:
+    """The entries that the host has the hash of one of these files for."""
+    lookup = find_networks().available_network_hash_lookup if find_networks() else {}
+    return (lookup[file.data_sha256] for file in files if file.data_sha256 in lookup)
+
+
+def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
+    """The entries that nothing but their content tells to be one of these files."""
+    for entry in get_index().unlabelled:
+        alike = list_alike(entry, files)
+        if alike:
+            known = hash_content(entry, alike) if may_hash else list_hashes(entry)
+            identity = CATALOGUE.identify(entry, known)
+            if identity and identity.file in files:
+                yield entry
+
+
+def pick(entries: Iterable[Any], line: str, family: str | None, files: list[Published]) -> Any:
+    """The best of a line's files for a base family: those that the host can load first, then the published ones."""
+    ranks = []
+    for entry in {id(entry): entry for entry in entries if is_usable(entry.name, strips_comments())}.values():
+        header, identity = read_header(entry), identify(entry)
+        if header and header.family == family and identity and identity.use.line == line:
+            is_published = identity.by == CONTENT or bool(list_alike(entry, files))
+            ranks.append((header.format != KOHYA, not is_published, entry.name, entry))
+    return min(ranks, key=lambda rank: rank[:3])[3] if ranks else None
 
 
 def is_for_tcd(name: str) -> bool:
-    """Whether a prompt's LoRA is there, and one for TCD."""
-    use = describe(name, 1).use
-    return use is not None and use.is_for_tcd
+    """Whether a prompt's LoRA is there, and one for TCD. Hashes a file that could be, and is not known."""
+    entry = look_up(name)
+    identity = identify(entry, may_hash=True) if entry else None
+    return identity is not None and identity.use.is_for_tcd

@@ -1,6 +1,7 @@
 """The recipes of one tab: a list, and buttons that apply, save and delete them, and get or convert their LoRAs."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -12,10 +13,13 @@ from ..prompt import find_loras, put_lora
 from ..recipes import BUILT_IN, Recipe
 from ..texts import Text
 from . import host
+from .errors import describe_failure
 from .lora_files import convert, find_foreign, get
-from .loras import find_lora, is_for_tcd
+from .loras import choose_lora, is_for_tcd
 from .recipes import RECIPES
 from .translation import translate
+
+logger = logging.getLogger(__name__)
 
 Updates = dict[Any, Any]
 
@@ -56,10 +60,11 @@ class RecipeControls:
                 )
                 self.name.do_not_save_to_config = True  # the user's own may be gone by then
                 self.apply_button = self.make_button("Apply", "apply")
-                self.save_button = self.make_button("Save", "save")
-                self.delete_button = self.make_button("Delete", "delete")
+                if host.may_write_files():
+                    self.save_button = self.make_button("Save", "save")
+                    self.delete_button = self.make_button("Delete", "delete")
+                    self.get_button = self.make_button("Get LoRA", "get")
                 self.convert_button = self.make_button("Convert LoRA", "convert", visible=False)
-                self.get_button = self.make_button("Get LoRA", "get") if host.may_write_files() else None
             self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
 
     def make_button(self, text: str, name: str, **kwargs: Any) -> gr.Button:
@@ -73,15 +78,17 @@ class RecipeControls:
         self.fields["gamma"] = self.gamma
         controls, says = list(self.fields.values()), [self.message]
         quick = {"show_progress": False, "queue": False}
-        self.apply_button.click(
-            self.apply, [self.name, prompt], [*controls, prompt, self.convert_button, *says], **quick
-        )
-        self.save_button.click(self.save, [self.name, prompt, *controls], [self.name, *says], **quick)
-        self.delete_button.click(self.delete, [self.name], [self.name, *says], **quick)
-        if self.get_button is not None:
+
+        def on_click(button: Any, action: Any, inputs: list[Any], outputs: list[Any]) -> None:
+            button.click(self.reporting(action), inputs, [*outputs, *says], **quick)
+
+        on_click(self.apply_button, self.apply, [self.name, prompt], [*controls, prompt, self.convert_button])
+        if host.may_write_files():
+            on_click(self.save_button, self.save, [self.name, prompt, *controls], [self.name])
+            on_click(self.delete_button, self.delete, [self.name], [self.name])
+            on_click(self.convert_button, self.convert, [prompt], [prompt, self.convert_button])
             get = self.get if host.runs_generators() else lambda name: list(self.get(name))[-1]
             self.get_button.click(get, [self.name], says, show_progress=False)
-            self.convert_button.click(self.convert, [prompt], [prompt, self.convert_button, *says], **quick)
         host.on_page_load(self.refresh, inputs=[], outputs=[self.name])
 
     def list_names(self) -> list[str]:
@@ -101,6 +108,21 @@ class RecipeControls:
     def refuse(self, error: ValueError) -> Updates:
         return {self.message: f'<span class="error">{escape(str(error))}</span>'}
 
+    def reporting(self, action: Callable[..., Updates]) -> Callable[..., Updates]:
+        """What a button does; a bug in it is in the log, and takes the place of the last message."""
+
+        def act(*values: Any) -> Updates:
+            try:
+                return action(*values)
+            except Exception as error:
+                return self.report(error)
+
+        return act
+
+    def report(self, error: Exception) -> Updates:
+        logger.exception("TCD: internal error")
+        return {self.message: f'<span class="error">{escape(describe_failure(error))}</span>'}
+
     def apply(self, name: str, prompt: str) -> Updates:
         """Sets what the recipe names, and nothing else."""
         try:
@@ -116,11 +138,12 @@ class RecipeControls:
         if recipe.lora is None:
             return self.say(texts.APPLIED, recipe=recipe.name)
         _, family = host.get_checkpoint()
-        lora = find_lora(recipe.lora, family)
+        lora = choose_lora(recipe.lora, family)
         if lora is None:
             return self.advise(recipe, family)
-        others = {found for found, _ in find_loras(prompt) if is_for_tcd(found)}
-        prompt = put_lora(prompt, lora.name, recipe.weight, others)
+        has_comments = host.strips_comments()
+        others = {found for found, _ in find_loras(prompt, has_comments) if is_for_tcd(found)}
+        prompt = put_lora(prompt, lora.name, recipe.weight, others, has_comments)
         foreign = find_foreign(prompt) if host.may_write_files() else None
         updates = {self.prompt: prompt, self.convert_button: gr.update(visible=bool(foreign))}
         if foreign:
@@ -139,7 +162,8 @@ class RecipeControls:
         """Keeps what the controls say now, and the prompt's LoRA for TCD."""
         settings = dict(zip(self.fields, values))
         settings["steps"] = round(settings["steps"])
-        loras = [(found, weight) for found, weight in find_loras(prompt) if is_for_tcd(found)]
+        found = find_loras(prompt, host.strips_comments())
+        loras = [(lora, weight) for lora, weight in found if weight is not None and is_for_tcd(lora)]
         if loras:
             settings["lora"], settings["weight"] = loras[0]
         name = (name or "").strip()
@@ -171,6 +195,8 @@ class RecipeControls:
             yield self.say(texts.IS_THERE, lora=file.name)
         except ValueError as error:
             yield self.refuse(error)
+        except Exception as error:
+            yield self.report(error)
 
     def convert(self, prompt: str) -> Updates:
         """Puts a copy into the prompt in place of the first LoRA that the host cannot load."""
@@ -181,7 +207,9 @@ class RecipeControls:
             copy = convert(original)
         except ValueError as error:
             return self.refuse(error)
-        prompt = put_lora(prompt, copy, dict(find_loras(prompt))[original], {original})
+        has_comments = host.strips_comments()
+        weight = dict(find_loras(prompt, has_comments))[original]
+        prompt = put_lora(prompt, copy, 1 if weight is None else weight, {original}, has_comments)
         updates = {self.prompt: prompt, self.convert_button: gr.update(visible=find_foreign(prompt) is not None)}
         return {**updates, **self.say(texts.CONVERTED, lora=copy, original=original)}
 

@@ -6,41 +6,48 @@ from modules import shared
 
 from ..prompt import find_loras, put_lora
 from ..recipes import Recipe, Recipes
-from ..texts import NO_SUCH_LORA
+from ..texts import NO_SUCH_LORA, RECIPE_NOT_USED
 from . import host
 from .errors import bad_input
-from .loras import find_lora, get_default_lora, is_for_tcd
+from .loras import choose_lora, get_default_lora, is_for_tcd
 from .said import say
 
 RECIPES = Recipes(host.DATA / "tcd-recipes.json")
 
 
-def follow_recipe(p: Any, name: Any) -> None:
-    """Sets up a job by the recipe of that name. BadInput if there is none, or it is for img2img and the job is not."""
-    p.tcd_recipe = None
+def follow_recipe(p: Any, name: Any) -> float | None:
+    """Sets up a job by the recipe of that name; returns the recipe's gamma, if it has one.
+
+    BadInput if there is none, or it is for img2img and the job is not.
+    """
     if not name:
-        return
+        return None
     with bad_input():
         recipe = RECIPES.find(name, img2img=hasattr(p, "init_images"))
-    p.tcd_recipe = recipe
     set_fields(p, recipe, host.find_request())
     add_lora(p, recipe)
+    return recipe.gamma
 
 
 def set_fields(p: Any, recipe: Recipe, request: Any) -> None:
-    """Leaves what the request brings itself, and what a script such as the X/Y/Z plot has changed since."""
+    """Leaves what the request brings itself, and what a script such as the X/Y/Z plot has changed since.
+
+    A client that always sends everything leaves nothing, which is said.
+    """
     sent = host.get_sent_fields(request) if request else set()
-    if not sent & {"sampler_name", "sampler_index"} and has_defaults(p, request):
+    kept = sent & {"sampler_name", "sampler_index"}
+    if not kept and has_defaults(p, request):
         with bad_input():
             check_sampler(recipe)
         p.sampler_name = recipe.sampler
         if "scheduler" not in sent:
             p.scheduler = recipe.schedule
-    for field in ("steps", "cfg_scale", "denoising_strength"):
-        value = getattr(recipe, field)
-        is_default = request is None or (field not in sent and getattr(p, field) in (None, getattr(request, field)))
-        if value is not None and is_default:
-            setattr(p, field, value)
+    named = [field for field in ("steps", "cfg_scale", "denoising_strength") if getattr(recipe, field) is not None]
+    for field in named:
+        if request is None or (field not in sent and getattr(p, field) in (None, getattr(request, field))):
+            setattr(p, field, getattr(recipe, field))
+    if kept and sent.issuperset(named):
+        say(p, RECIPE_NOT_USED, recipe=recipe.name, fields=", ".join(sorted(kept | {*named})))
 
 
 def has_defaults(p: Any, request: Any) -> bool:
@@ -63,22 +70,24 @@ def add_lora(p: Any, recipe: Recipe) -> None:
     if recipe.lora is None:
         return
     _, family = host.get_checkpoint(p)
-    lora = find_lora(recipe.lora, family)
+    lora = choose_lora(recipe.lora, family)
     if lora is None:
         say(p, NO_SUCH_LORA, recipe=recipe.name, lora=recipe.lora, family=family or "this checkpoint")
         return
     default = get_default_lora(p)
-    if default and (default[0] == lora.name or is_for_tcd(default[0])):
+    if default and isinstance(default[0], str) and (default[0] == lora.name or is_for_tcd(default[0])):
         return
-    p.prompt = put_into(p.prompt, p.styles, lora.name, recipe.weight)
+    p.prompt = put_into(p, p.prompt, lora.name, recipe.weight)
     if getattr(p, "hr_prompt", None):
-        p.hr_prompt = put_into(p.hr_prompt, p.styles, lora.name, recipe.weight)
+        p.hr_prompt = put_into(p, p.hr_prompt, lora.name, recipe.weight)
 
 
-def put_into(prompt: Any, styles: list[str], name: str, weight: float) -> Any:
+def put_into(p: Any, prompt: Any, name: str, weight: float) -> Any:
+    """A prompt, or a list of them, with the LoRA where the host will see it."""
     if isinstance(prompt, list):
-        return [put_into(one, styles, name, weight) for one in prompt]
-    whole = shared.prompt_styles.apply_styles_to_prompt(prompt, styles or [])
-    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole)):
+        return [put_into(p, one, name, weight) for one in prompt]
+    has_comments = host.strips_comments(p)
+    whole = shared.prompt_styles.apply_styles_to_prompt(prompt, p.styles or [])
+    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, has_comments)):
         return prompt
-    return put_lora(prompt, name, weight)
+    return put_lora(prompt, name, weight, has_comments=has_comments)

@@ -4,16 +4,16 @@ from importlib import import_module
 from importlib.util import find_spec
 
 REQUIRED = {
-    "hashes": ["sha256"],
+    "extra_networks": [],
+    "hashes": ["sha256", "sha256_from_cache"],
     "localization": ["localizations"],
     "paths_internal": ["data_path"],
+    "processing": ["create_infotext"],
     "rng": ["ImageRNG"],
-    "script_callbacks": [
-        *("on_app_started", "on_before_ui", "on_infotext_pasted", "on_script_unloaded", "on_ui_settings"),
-    ],
-    "scripts": ["AlwaysVisible", "Script.on_after_component", "scripts_data"],
+    "script_callbacks": ["on_app_started", "on_before_ui", "on_infotext_pasted", "on_script_unloaded"],
+    "scripts": ["AlwaysVisible", "Script.on_after_component", "list_scripts", "scripts_data"],
     "sd_models": ["get_closet_checkpoint_match", "select_checkpoint"],
-    "sd_samplers": ["all_samplers", "all_samplers_map", "create_sampler", "find_sampler_config", "set_samplers"],
+    "sd_samplers": ["all_samplers", "all_samplers_map", "find_sampler_config", "set_samplers"],
     "sd_samplers_common": ["SamplerData"],
     "sd_samplers_kdiffusion": [
         "CFGDenoiserKDiffusion.forward",
@@ -21,11 +21,15 @@ REQUIRED = {
         *(f"KDiffusionSampler.{name}" for name in ("get_sigmas", "initialize", "sample")),
     ],
     "shared": [
-        *("OptionInfo", "opts.add_option", "opts.data", "opts.data_labels", "prompt_styles", "state.interrupt"),
-        *("cmd_opts.disable_extension_access", "cmd_opts.hide_ui_dir_config"),
+        *("OptionInfo", "device", "opts.add_option", "opts.data", "opts.data_labels", "prompt_styles"),
+        *("state.interrupt",),
+        *(
+            f"cmd_opts.{name}"
+            for name in ("disable_extension_access", "freeze_settings", "hide_ui_dir_config", "ui_config_file")
+        ),
     ],
 }
-"""Names, by the module that they are of."""
+"""Names, by the module that they are of. A test compares them with the code: what is not here, is asked for first."""
 
 SCHEDULES = {"sd_schedulers": ["Scheduler", "schedulers", "schedulers_map"]}
 NO_SCHEDULES = {"sd_samplers_kdiffusion": ["k_diffusion_scheduler"]}

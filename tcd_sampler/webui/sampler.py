@@ -14,7 +14,7 @@ from . import host
 from .denoiser import TCDDenoiser
 from .errors import bad_input
 from .host import get_option
-from .job import get_gamma
+from .job import get_gamma, has_tcd_hires_pass, is_tcd, use_schedule_name
 from .said import say
 
 
@@ -35,6 +35,7 @@ class TCDSampler(KDiffusionSampler):
 
     def get_sigmas(self, p: Any, steps: int) -> torch.Tensor:
         """The host's choice, which for "Automatic" is TCD's schedule."""
+        use_schedule_name(p, p.is_hr_pass)
         unknown = host.find_unknown_schedule()
         if unknown is None or p.sampler_noise_scheduler_override:
             return super().get_sigmas(p, steps)  # type: ignore[no-any-return]
@@ -47,6 +48,13 @@ class TCDSampler(KDiffusionSampler):
             sigma = self.get_sigmas(p, steps or p.steps)[0]
             x = x * (1 + sigma**-2).sqrt()
         return super().sample(p, x, *args, steps=steps, **kwargs)  # type: ignore[no-any-return]
+
+
+def check_model(p: Any) -> None:
+    """BadInput if TCD has no meaning for a job's checkpoint. A hires pass with one of its own judges that itself."""
+    has_own_checkpoint = getattr(p, "hr_checkpoint_name", None) not in (None, "", host.SAME_CHECKPOINT)
+    if is_tcd(p.sampler_name) or (has_tcd_hires_pass(p) and not has_own_checkpoint):
+        TCDSampler(p.sd_model)
 
 
 def get_step_noise(p: Any) -> Callable[..., torch.Tensor]:

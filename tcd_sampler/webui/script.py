@@ -1,20 +1,25 @@
 """The script that the host runs beside every job: the controls' values go in, the job's gammas come out."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 from modules import scripts
 
+from ..gamma import DEFAULT_GAMMA, check_gamma
+from .arguments import set_arguments
 from .controls import Controls
-from .errors import refusing
+from .errors import BadInput, refusing, reporting
 from .hints import say_hints
 from .infotext import InfotextField, read_gamma, read_hires_gamma
-from .job import prepare
+from .job import Gammas, follow_sampler, prepare, settle
 from .names import GAMMA, HIRES_GAMMA, NAME
 from .recipes import follow_recipe
 from .registration import register
 from .said import add_to_info, forget_said
+from .sampler import check_model
+from .settings import check_settings
 from .xyz import add_axes
 
 
@@ -52,10 +57,11 @@ class TCDScript(scripts.Script):
         if self.has_ui:
             # Asked again, the host wants the arguments' defaults, for requests that do not name them. By now it has put
             # the user's own into the slider: a whole number where it is 0 or 1, and so would infotexts' values be.
-            gamma.value = float(gamma.value)
+            gamma.value = keep_gamma(gamma.value)
             return [SimpleNamespace(value=None)] * 3
         self.has_ui = True
         recipe = gr.Textbox(label="TCD recipe", visible=False)  # the page applies them itself, before a job
+        recipe.do_not_save_to_config = True
         self.infotext_fields = [
             (gamma, InfotextField(GAMMA, read_gamma)),
             (hires_gamma, InfotextField(HIRES_GAMMA, read_hires_gamma)),
@@ -64,18 +70,40 @@ class TCDScript(scripts.Script):
         return [gamma, hires_gamma, recipe]
 
     def before_process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, recipe: Any = None, *_: Any) -> None:
+        """Settles what decides the image, before other extensions copy the job or send it to other machines."""
         register()  # whatever has called itself TCD since
         forget_said(p)
-        with refusing(p):
-            follow_recipe(p, recipe)
+        with refusing(p), suppress(BadInput):  # which process() will refuse
+            self.settle(p, gamma, hires_gamma, recipe)
 
-    def process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, *_: Any) -> None:
+    def settle(self, p: Any, gamma: Any, hires_gamma: Any, recipe: Any) -> Gammas | None:
+        recipe_gamma = follow_recipe(p, recipe)
+        gammas = settle(p, gamma, hires_gamma, recipe_gamma)
+        set_arguments(p, self, *(gammas or (gamma, hires_gamma)), None)
+        return gammas
+
+    def process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, recipe: Any = None, *_: Any) -> None:
         with refusing(p):
-            prepare(p, gamma, hires_gamma)
+            prepare(p, None)
+            gammas = self.settle(p, gamma, hires_gamma, recipe)
+            if gammas is not None:
+                check_settings()
+                check_model(p)
+                prepare(p, gammas)
 
     def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
-        if getattr(p, "tcd_gammas", None) is not None and batch_number == 0:
-            say_hints(p)
+        with reporting(p):
+            follow_sampler(p)
+            if p.tcd_gammas is not None and batch_number == 0:
+                say_hints(p)
 
     def postprocess(self, p: Any, processed: Any, *_: Any) -> None:
         add_to_info(p, processed)
+
+
+def keep_gamma(value: Any) -> float:
+    """A saved default of the slider; the slider's own where the user's file has none that can be."""
+    try:
+        return check_gamma(value)
+    except ValueError:
+        return DEFAULT_GAMMA

@@ -4,8 +4,9 @@ import gradio as gr
 from modules import shared
 
 from ..gamma import DEFAULT_GAMMA
+from .errors import BadInput
 from .hints import DISTILLED
-from .host import add_option, evaluates_uncond_at_cfg_1, remove_option
+from .host import add_option, evaluates_uncond_at_cfg_1, get_option, remove_option
 from .names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, HINTS_OPTION, NAME, SINGLE_PASS_OPTION
 
 SECTION = ("tcd", NAME)
@@ -27,6 +28,18 @@ def add_settings() -> None:
     add_option(HINTS_OPTION, hints.info("below the pictures: what is likely wrong with a job's settings"))
     distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
     add_option(DISTILLED_OPTION, distilled.info("words of their names: they need no TCD LoRA"))
+
+
+def check_settings() -> None:
+    """BadInput where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
+    for key, kind, allowed in (
+        (HINTS_OPTION, bool, "true or false"),
+        (SINGLE_PASS_OPTION, bool, "true or false"),
+        (DISTILLED_OPTION, str, "text"),
+    ):
+        value = get_option(key, kind())
+        if not isinstance(value, kind):
+            raise BadInput(f"The setting {key} must be {allowed}, not {value!r}.")
 
 
 def remove_settings() -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..gamma import check_gamma, parse_gamma
+from .arguments import set_argument
 from .errors import bad_input
 from .host import find_xyz_grid, make_axis
 from .names import GAMMA, HIRES_GAMMA
 
-LABELS = {"[TCD] Gamma": (GAMMA, "tcd_axis_gamma"), "[TCD] Hires gamma": (HIRES_GAMMA, "tcd_axis_hires_gamma")}
-"""Axis label, to the name that errors use and the attribute of the cell's job that the value travels on."""
+LABELS = {"[TCD] Gamma": (GAMMA, 0), "[TCD] Hires gamma": (HIRES_GAMMA, 1)}
+"""Axis label, to the name that errors use and the script's argument that the value becomes."""
 
 RANGE = re.compile(r"[\d.]+\s*-\s*[\d.]+\s*([(\[][\d.+\s-]*[)\]])?")
 """What the plot itself makes into several values: 0-1 (+0.1), 0-1 [5]."""
@@ -22,10 +23,10 @@ def add_axes() -> None:
     if grid is None:
         return
     present = {option.label for option in grid.axis_options}
-    for label, (field, attribute) in LABELS.items():
+    for label, (field, index) in LABELS.items():
         if label not in present:
             checks = {"prepare": split_values(field), "confirm": check_values(field)}
-            axis = make_axis(grid, label, float, set_on_job(attribute), **checks, txt2img_only=field == HIRES_GAMMA)
+            axis = make_axis(grid, label, float, set_on_job(index), **checks, txt2img_only=field == HIRES_GAMMA)
             grid.axis_options.append(axis)
 
 
@@ -35,9 +36,9 @@ def remove_axes() -> None:
         grid.axis_options[:] = [option for option in grid.axis_options if option.label not in LABELS]
 
 
-def set_on_job(attribute: str) -> Callable[..., None]:
+def set_on_job(index: int) -> Callable[..., None]:
     def apply(p: Any, value: float, _: list[float]) -> None:
-        setattr(p, attribute, round(value, 8))  # as the plot labels it: its ranges count in 0.30000000000000004
+        set_argument(p, index, round(value, 8))  # as the plot labels it: its ranges count in 0.30000000000000004
 
     return apply
 

@@ -103,7 +103,7 @@ def test_hypertile(run_both, webui):
     needs(webui.component("setting_hypertile_enable_unet"), "HyperTile")
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors", "hypertile_enable_unet": True}
     one, other = run_both(overrides=overrides, negative_prompt=LONG, width=512, height=256, steps=2)
-    assert log(one) == BOTH.format("an extension has an attention of its own")
+    assert log(one) == BOTH.format("hypertile has an attention of its own")
     assert_same(one, other)
 
 
@@ -170,14 +170,18 @@ def test_a_checkpoint_that_edits(run_both):
     ("meddling", "use"),
     [
         ("ask", "an extension asks for it"),
-        ("listen", "listens to it"),
+        ("listen", "probe listens to it"),
         ("strengthen", "the CFG scale is 2"),
-        ("guide", "an extension has a guidance of its own"),
-        ("replace_guidance", "an extension has a guidance of its own"),
-        ("replace_blocks", "an extension has an attention of its own"),
-        ("replace_attention", "an extension has an attention of its own"),
-        ("replace_evaluation", "an extension has an evaluation of its own"),
-        ("animate", "an extension has an evaluation of its own"),
+        ("guide", "probe has a guidance of its own"),
+        ("replace_guidance", "probe has a guidance of its own"),
+        ("replace_blocks", "probe has an attention of its own"),
+        ("replace_attention", "probe has an attention of its own"),
+        ("hook_projection", "probe has a hook in the UNet"),
+        ("hook_attention", "probe has a hook in the UNet"),
+        ("hook_block", "probe has a hook in the UNet"),
+        ("hook_unet", "probe has a hook in the UNet"),
+        ("replace_evaluation", "probe has an evaluation of its own"),
+        ("animate", "probe has an evaluation of its own"),
     ],
 )
 def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
@@ -207,7 +211,7 @@ def test_an_extension_that_evaluates_for_itself(run_both):
 
 def test_a_unet_of_an_extensions_own(jobs, option):
     result = jobs.txt2img(scripts={"Meddler": {"args": ["replace_unet"]}})
-    assert log(result) == BOTH.format("an extension has a UNet of its own")
+    assert log(result) == BOTH.format("probe has a UNet of its own")
 
 
 @pytest.mark.parametrize("trouble", ["interrupt", "skip"])

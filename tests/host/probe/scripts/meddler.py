@@ -104,6 +104,24 @@ def replace_attention(p):
     return mix(blocks[-1].attn2, "forward")
 
 
+def hook(part, pre=False, **kwargs):
+    """As SEG (sd-webui-incantations) does: a hook takes the rows of what it is given for prompts and negative ones."""
+
+    def start(p):
+        def mix_halves(_, *seen):
+            x = seen[-1] if torch.is_tensor(seen[-1]) else seen[0][0]
+            first, second = x.chunk(2)
+            mixed = torch.cat([first, (first + second) / 2])
+            return None if pre else mixed
+
+        parts = [module for name, module in p.sd_model.model.named_modules() if name.endswith(part)]
+        module = parts[-1]
+        register = module.register_forward_pre_hook if pre else module.register_forward_hook
+        return register(mix_halves, **kwargs).remove
+
+    return start
+
+
 def replace_evaluation(p):
     """As Mixture of Diffusers does."""
     return mix(p.sd_model, "apply_model")
@@ -137,6 +155,10 @@ def fail(p):
 
 
 MEDDLING = {
+    "hook_projection": hook("attn1.to_q"),
+    "hook_attention": hook("attn2"),
+    "hook_block": hook("transformer_blocks.0", pre=True, with_kwargs=True),
+    "hook_unet": hook("diffusion_model"),
     **{meddle.__name__: call_in_each_step(meddle) for meddle in (ask, strengthen, guide, animate, evaluate)},
     **{
         start.__name__: start
