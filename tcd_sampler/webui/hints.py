@@ -57,10 +57,12 @@ def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
         return [], []
     data = p.hr_extra_network_data if hires else p.extra_network_data
     tags = [(kind, tag.items) for kind in host.get_lora_tags() for tag in (data or {}).get(kind, [])]
-    default = get_default_lora(p)
-    if default and not any(items[0] == default[0] for _, items in tags):
-        tags.append(("lora", default))
     active, unreadable = [], []
+    default = get_default_lora(p)
+    if default and not isinstance(default[0], str):
+        unreadable.append(f"The setting sd_lora, {default[0]!r},")
+    elif default and not any(items[0] == default[0] for _, items in tags):
+        tags.append(("lora", default))
     for kind, items in tags:
         try:
             active.append(read_tag(items))

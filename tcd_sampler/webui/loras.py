@@ -6,7 +6,7 @@ else tells which it is and a choice depends on it.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -90,9 +90,12 @@ def add_to_list(name: str) -> None:
 
 
 def get_default_lora(p: Any) -> tuple[Any, Any] | None:
-    """The LoRA that a setting of the host's, or of the job's own, adds to its prompts, and its weight, unchecked."""
+    """The LoRA that a setting of the host's, or of the job's own, adds to its prompts, and its weight, unchecked.
+
+    A list or dict is returned as it is, for over one the host applies no LoRA at all.
+    """
     name = get_setting(p, "sd_lora", "None")
-    if name == "None" or (isinstance(name, str) and look_up(name) is None):
+    if isinstance(name, Hashable) and (name == "None" or not isinstance(name, str) or look_up(name) is None):
         return None
     return name, get_setting(p, "extra_networks_default_multiplier", 1)
 

@@ -100,6 +100,11 @@ class Abilities:
         return "infotext" in self.fields and "parameterized generic" not in str(self.post("/sdapi/v1/txt2img", job))
 
     @cached_property
+    def calls_callables(self) -> bool:
+        """Whether its infotexts show what a function among a job's parameters returns, or the function."""
+        return "callable(value)" in (self.folder / "modules" / "processing.py").read_text(encoding="utf-8")
+
+    @cached_property
     def describes_scripts(self) -> bool:
         """Whether it can say what arguments they have. (A1111 1.6 fails over any dropdown.)"""
         source = (self.folder / "modules" / "scripts.py").read_text(encoding="utf-8")

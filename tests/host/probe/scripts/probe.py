@@ -3,7 +3,10 @@
 Arguments of the script "Probe": a file to record to, and the names of what else to do, separated by spaces.
 """
 
+import copy
+import json
 import logging
+import pickle
 import sys
 from contextlib import closing
 from types import SimpleNamespace
@@ -13,7 +16,7 @@ import numpy
 import torch
 from modules import processing, rng, script_callbacks, scripts, sd_samplers, sd_samplers_kdiffusion, shared
 
-current = SimpleNamespace(p=None, record=None, actions=(), log=[])
+current = SimpleNamespace(p=None, record=None, actions=(), log=[], copied=[], restore=lambda: None)
 draw = getattr(rng.ImageRNG.next, "unrecorded", rng.ImageRNG.next)
 
 
@@ -104,6 +107,33 @@ def publish(size, sha256):
             vars(file).update(size=int(size), sha256=sha256)
 
 
+OURS = "tcd_sampler.webui.script"
+
+
+def plant(name):
+    """Has a function that our script calls fail, as a bug would; returns what takes that back."""
+    module = sys.modules[OURS]
+    own = getattr(module, name)
+
+    def fail(*_, **__):
+        raise KeyError("planted")
+
+    setattr(module, name, fail)
+    return lambda: setattr(module, name, own)
+
+
+def copy_job(p):
+    """Does to a job what queues and distributed engines do; returns our arguments as others would send them."""
+    ours = {name: value for name, value in vars(p).items() if "tcd" in name}
+    ours["extra_generation_params"] = {k: v for k, v in p.extra_generation_params.items() if "TCD" in k}
+    [runner] = [one for one in p.scripts.alwayson_scripts if one.title() == "TCD"]
+    ours["arguments"] = list(p.script_args[runner.args_from : runner.args_to])
+    for make in (copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        assert make(ours) == ours
+    json.dumps(ours)
+    return ours["arguments"]
+
+
 class Probe(scripts.Script):
     def title(self):
         return "Probe"
@@ -116,10 +146,14 @@ class Probe(scripts.Script):
 
     def before_process(self, p, file, actions):
         current.p, current.record, current.actions, current.log = p, {} if file else None, actions.split(), []
+        current.copied = current.copied if "again" in current.actions else []
         denoisers.inner_model = property(get_flow_model) if "flow" in current.actions else inner_model
+        current.restore()
         for action in current.actions:
             if action.startswith("publish:"):
                 publish(*action.split(":")[1:])
+            if action.startswith("bug:"):
+                current.restore = plant(action.split(":")[1])
         if "rename" in current.actions:
             ours = sd_samplers.all_samplers_map["TCD"]
             sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])
@@ -127,6 +161,12 @@ class Probe(scripts.Script):
     def process(self, p, file, actions):
         if "rename" in current.actions:
             p.sampler_name = "Renamed"
+        if "copy" in current.actions:
+            current.copied.append(copy_job(p))
+
+    def before_process_batch(self, p, file, actions, **_):
+        if "change" in current.actions:  # as Tiled Diffusion's noise inversion does
+            p.sampler_name = "Euler a"
 
     def post_sample(self, p, ps, file, actions):
         if torch.is_tensor(ps.samples):  # a hires pass's are pictures by now
@@ -136,6 +176,8 @@ class Probe(scripts.Script):
         # which the API does not tell
         processed.extra_generation_params["comments"] = processed.comments
         processed.extra_generation_params["log"] = "".join(current.log)
+        processed.extra_generation_params["copied"] = current.copied
+        current.restore()
         if current.record is not None:
             numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
         current.record, current.actions = None, ()

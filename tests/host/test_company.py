@@ -1,0 +1,185 @@
+"""Other extensions' ways with jobs: copies of them, jobs inside jobs, and what they change while a job runs."""
+
+import json
+
+import numpy
+import pytest
+
+from .conftest import long, needs
+from .jobs import NOTHING, picture
+from .test_seeds import SAME, difference
+
+SETTING = {"tcd_default_gamma": 0.45}
+CHEAP = {"width": 64, "height": 64, "steps": 2}
+HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6}
+
+
+def gamma(result, key="TCD gamma"):
+    """What an infotext says."""
+    found = [part for part in result.infotext.split(", ") if part.startswith(f"{key}: ")]
+    return float(found[0].partition(": ")[2]) if found else None
+
+
+def copied(result):
+    """Our script's arguments, as they were handed on."""
+    return result.info["extra_generation_params"]["copied"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fields", "settled"),
+    [
+        ((0.8, "same"), {}, [0.8, 0.8, None]),
+        ((), {"eta": 0.6}, [0.6, 0.6, None]),
+        ((), {"override_settings": SETTING}, [0.45, 0.45, None]),
+        ((0.8, "0.2"), HIRES, [0.8, 0.2, None]),
+        ((None, None, "TCD, 4 steps"), {"sampler_name": NOTHING}, [0.3, 0.3, None]),
+        ((None, None, "Hyper-SD unified, 4 steps"), {"eta": 0.2}, [1, 1, None]),
+        ((None, None, "TCD, 4 steps"), {"sampler_name": "Euler a"}, [None, None, None]),
+    ],
+)
+def test_a_job_is_settled_before_others_copy_it(jobs, arguments, fields, settled):
+    """They copy, pickle and dump it; what decides the image is in its fields and arguments by then."""
+    assert copied(jobs.txt2img(*arguments, actions="copy", **{**CHEAP, **fields})) == [settled]
+
+
+@long
+def test_a_second_run_of_a_job_is_the_same(jobs, webui):
+    """As loopback runs one, which was settled by the first run."""
+    arguments = webui.script_arguments("loopback.py", loops=2, final_denoising_strength=0.5)
+    loopback = {"script_name": "Loopback", "script_args": arguments}
+    result = jobs.img2img(0.8, actions="copy again", **CHEAP, **loopback)
+    assert copied(result)[-2:] == [[0.8, 0.8, None]] * 2
+
+
+@pytest.mark.parametrize(("axis", "settled"), [("[TCD] Gamma", [0.1, 0.1]), ("[TCD] Hires gamma", [0.8, 0.1])])
+def test_a_plots_values_are_arguments(jobs, axis, settled):
+    hires = HIRES if axis == "[TCD] Hires gamma" else {}
+    result = jobs.txt2img(0.8, actions="copy again", **CHEAP, **hires, **jobs.plot(axis, "0.1, 0.9"))
+    first, second = copied(result)[-2:]
+    assert first == [*settled, None]
+    assert second == [0.9 if value == 0.1 else value for value in settled] + [None]
+
+
+def test_a_bad_gamma_stays_where_it_is(jobs):
+    assert "not 'high'" in jobs.refused("high", actions="copy", **CHEAP)
+    assert "not 'high'" in jobs.refused(0.3, "high", actions="copy", **CHEAP, **HIRES)
+
+
+@pytest.fixture
+def detail(jobs, webui):
+    """Runs a job with another inside it."""
+
+    def detail(*tcd, inherits="infotext", inner="TCD", **fields):
+        scripts = {"Probe detailer": {"args": [inner, inherits]}}
+        return jobs.txt2img(*tcd, scripts=scripts, **{**CHEAP, **fields})
+
+    return detail
+
+
+@pytest.mark.parametrize("inherits", ["infotext", "scripts", ""])
+def test_an_inner_job_follows_the_outer_ones_gamma(detail, inherits):
+    inner = detail(0.8, inherits=inherits)
+    assert (gamma(inner), gamma(inner, "Detail gamma")) == (0.8, 0.8)
+    by_setting = detail(inherits=inherits, override_settings={"tcd_default_gamma": 0.8})
+    assert difference(inner, by_setting) <= SAME
+    assert difference(inner, detail(0.3, inherits=inherits)) > 5 * SAME
+
+
+def test_an_inner_job_follows_a_plots_cell(detail, jobs):
+    plot = jobs.plot("[TCD] Gamma", "0.15, 0.95")
+    infotexts = detail(0.3, **plot).info["infotexts"][-2:]
+    assert [("Detail gamma: 0.15" in text, "Detail gamma: 0.95" in text) for text in infotexts] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_an_inner_job_with_nothing_to_inherit(detail):
+    """It has the setting's gamma, and the image that it becomes a part of says so."""
+    inner = detail(sampler_name="Euler a", override_settings=SETTING)
+    assert (gamma(inner), gamma(inner, "Detail gamma")) == (0.45, 0.45)
+    assert "Sampler: Euler a" in inner.infotext
+    assert gamma(detail(0.8, inner="Euler a")) == 0.8
+
+
+def test_a_job_whose_sampler_is_changed_meanwhile(jobs):
+    """Nothing is said of a pass that it has not, and its infotext has no gamma."""
+    result = jobs.img2img(0.8, actions="change", **CHEAP)
+    assert gamma(result) is None
+    assert "TCD hints" not in result.info["extra_generation_params"]
+
+
+# Scripts that make an answer of their own out of several jobs
+
+SCRIPTS = {
+    "loopback.py": ("Loopback", {"loops": 2, "final_denoising_strength": 0.5, "denoising_curve": "Linear"}),
+    "sd_upscale.py": ("SD upscale", {"overlap": 16, "upscaler_index": 0, "scale_factor": 1}),
+    "poor_mans_outpainting.py": (
+        "Poor man's outpainting",
+        {"pixels": 64, "mask_blur": 4, "inpainting_fill": "fill", "direction": ["left"]},
+    ),
+    "prompts_from_file.py": (
+        "Prompts from file or textbox",
+        {"prompt_txt": "a house\na ship", "prompt_position": "start"},
+    ),
+}
+
+
+@pytest.mark.parametrize("file", [*SCRIPTS])
+def test_warnings_under_a_script(jobs, webui, file):
+    needs(webui.calls_callables, "place in a job for what its infotext is to leave out")
+    title, given = SCRIPTS[file]
+    script = {"script_name": title, "script_args": webui.script_arguments(file, **given)}
+    overrides = {"tcd_distilled_checkpoints": ""}
+    run = jobs.txt2img if file == "prompts_from_file.py" else jobs.img2img
+    result = run(0.8, scheduler="Karras", override_settings=overrides, **CHEAP, **script)
+    said = result.info["extra_generation_params"].get("TCD hints", [])
+    assert any("Karras" in sentence for sentence in said), said
+    assert len(set(said)) == len(said)
+    assert not any("TCD hints" in text for text in result.info["infotexts"])
+
+
+# Bugs of ours
+
+
+@pytest.mark.parametrize("name", ["follow_recipe", "settle", "check_model"])
+def test_a_bug_ends_the_job_and_is_told(jobs, webui, name):
+    before = len(webui.log())
+    status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}", **CHEAP)
+    assert status == 500
+    assert "KeyError" in json.dumps(body)
+    assert webui.log()[before:].count("planted") >= 1
+    assert gamma(jobs.txt2img(0.8, **CHEAP)) == 0.8
+
+
+def test_a_bug_in_what_is_said_does_not_end_the_job(jobs, webui):
+    before = len(webui.log())
+    result = jobs.txt2img(0.8, actions="bug:say_hints", n_iter=2, **CHEAP)
+    assert gamma(result) == 0.8
+    [said] = result.info["extra_generation_params"]["TCD hints"]
+    assert "KeyError" in said
+    assert webui.log()[before:].count("KeyError: 'planted'") == 1
+
+
+# Settings of a wrong type, for one job
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("tcd_hints", "no"), ("tcd_distilled_checkpoints", 5), ("tcd_cfg1_single_pass", None)]
+)
+def test_our_settings_of_a_wrong_type(jobs, webui, key, value):
+    needs(webui.component(f"setting_{key}"), f"setting {key}")
+    sentence = jobs.refused(override_settings={key: value}, **CHEAP)
+    assert key in sentence
+    assert repr(value) in sentence
+
+
+@pytest.mark.parametrize("overrides", [{"sd_lora": ["x"]}, {"sd_lora": {"a": 1}}, {"sd_lora": 5}])
+def test_the_hosts_settings_of_a_wrong_type(jobs, overrides):
+    result = jobs.txt2img(0.8, override_settings=overrides, **CHEAP)
+    said = result.info["extra_generation_params"].get("TCD hints", [])
+    assert any("sd_lora" in sentence for sentence in said) == (overrides["sd_lora"] != 5)
+
+
+def test_img2img_at_all(jobs):
+    assert numpy.isfinite(jobs.img2img(0.8, init_images=[picture(64)], **CHEAP).pixels).all()
