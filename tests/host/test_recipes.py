@@ -71,7 +71,7 @@ def test_what_is_left_out_is_the_recipes(follow):
     ("fields", "says"),
     [
         ({"steps": 3, "gamma": 0.65}, {"Steps": 3, "TCD_gamma": 0.65, "CFG_scale": 1}),
-        ({"cfg_scale": 1.5, "eta": 0.45}, {"CFG_scale": 1.5, "Steps": 4, "TCD_gamma": 0.45}),
+        ({"cfg_scale": 1.5, "eta": 0.45}, {"CFG_scale": 1.5, "Steps": 4, "TCD_gamma": 0.3}),  # clients send eta unasked
         pytest.param({"sampler_name": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
         pytest.param({"sampler_index": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
         pytest.param({"steps": 50}, {"Steps": 50}, marks=long),  # the API's own default, but sent
@@ -138,7 +138,7 @@ def test_an_unknown_recipe(jobs, follow):
     assert "Steps: 4" in follow("TCD, 4 steps").infotext
 
 
-def test_own_recipes(follow, jobs, own_recipes):
+def test_own_recipes(follow, jobs, webui, own_recipes):
     recipe = {"name": "mine", "steps": 3, "gamma": 0.45, "lora": "style", "weight": 0.5}
     own_recipes.write_text(json.dumps([recipe]))
     result = follow("mine", prompt="a house", cfg_scale=1)
@@ -149,8 +149,24 @@ def test_own_recipes(follow, jobs, own_recipes):
     assert sentence == "TCD recipe 'mine' wants the sampler 'Gone', which is not here."
     own_recipes.write_text("{")
     sentence = jobs.refused(None, None, "mine", **SMALL)
-    assert sentence.startswith(f"{own_recipes} cannot be read (")
+    assert sentence.startswith(f"{own_recipes.name} cannot be read (")
+    assert str(webui.data) not in sentence
     assert own_recipes.read_text() == "{"
+
+
+def test_a_recipe_that_changes_nothing(follow):
+    """As with clients that spell out every default."""
+    everything = {"sampler_name": "Euler a", "steps": 2, "cfg_scale": 7, "prompt": "a house"}
+    said = follow("TCD, 4 steps", **everything).info["extra_generation_params"]["TCD hints"]
+    assert any("cfg_scale, sampler_name, steps" in sentence for sentence in said)
+    assert "TCD hints" not in follow("TCD, 4 steps", prompt="a house", cfg_scale=1).info["extra_generation_params"]
+
+
+def test_a_gamma_from_eta_is_said(jobs, hints):
+    [said] = hints(eta=1)
+    assert "gamma 1 from the request's eta" in said
+    assert hints(0.3, eta=0.3) == []
+    assert "eta, 1.0, was not used" in hints(0.3, eta=1)[0]
 
 
 def test_a_lora_that_is_not_there_is_never_asked_for(follow):

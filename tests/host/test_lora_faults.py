@@ -1,0 +1,123 @@
+"""LoRAs that cannot load, names and weights that the WebUI refuses: the commonest reasons why a LoRA does nothing."""
+
+import json
+
+import numpy
+import pytest
+from safetensors.numpy import save_file
+
+from . import loras
+
+SMALL = {"width": 64, "height": 64, "steps": 2, "override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
+BROKEN = {
+    "TCD-zero": (b"", "its file is empty"),
+    "TCD-html": (b"<!DOCTYPE html><html><body>Sign in</body></html>", "its file is a web page"),
+    "TCD-lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64,
+        "its file is a Git LFS pointer",
+    ),
+    "TCD-pickle": (b"PK\x03\x04" + bytes(64), "its file is a PyTorch file"),
+    "TCD-cut": (b"\xf0" + bytes(7) + b'{"a"', "its file is damaged or incomplete"),
+}
+JSON_TITLE = {"modelspec.title": json.dumps({"en": "A style"})}
+
+
+@pytest.fixture(scope="module")
+def folder(webui, lora_folder):
+    for name, (content, _) in BROKEN.items():
+        (lora_folder / f"{name}.safetensors").write_bytes(content)
+    (lora_folder / "TCD-link.safetensors").symlink_to(lora_folder / "elsewhere")
+    loras.write(lora_folder / "tcd-one.safetensors")
+    for name in ("last_a", "last_b"):
+        loras.write(lora_folder / f"{name}.safetensors", layers="attn2", metadata={"ss_output_name": "last"})
+    layer = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+    tensors = {
+        f"{layer}.lora_down.weight": numpy.zeros((4, 768), "f2"),
+        f"{layer}.lora_up.weight": numpy.zeros((4, 4), "f2"),
+    }
+    save_file(tensors, lora_folder / "style.safetensors", JSON_TITLE)
+    webui.refresh_loras()
+
+
+@pytest.fixture
+def said(jobs, folder):
+    def said(prompt, *tcd, **fields):
+        result = jobs.txt2img(*tcd, prompt=prompt, **{**SMALL, **fields})
+        return result.info["extra_generation_params"].get("TCD hints", [])
+
+    return said
+
+
+@pytest.mark.parametrize("name", [*BROKEN])
+def test_a_file_that_cannot_be_loaded(said, name):
+    sentences = said(f"a house <lora:{name}:1>")
+    assert sentences[0].startswith(f"{name} cannot be loaded: {BROKEN[name][1]}.")
+    assert "tcd-one" in sentences[1]  # which is the one to take
+
+
+def test_a_broken_link(said, webui):
+    [first, *_] = said("a house <lora:TCD-link:1>")
+    # some hosts do not list it
+    assert first.startswith(("TCD-link cannot be loaded: its file does not exist.", "There is no LoRA TCD-link here"))
+
+
+def test_an_alias_of_several_files(said):
+    assert said("a house <lora:last:1> <lora:tcd-one:1>")[0].startswith("last is the alias of several LoRAs")
+    assert said("a house <lora:last_a:1> <lora:tcd-one:1>") == []
+
+
+@pytest.mark.parametrize("weight", ["0,8", "", "1.0.0", "0.8:x", "unet=x"])
+def test_a_weight_that_cannot_be_read(said, weight):
+    tag = f"<lora:tcd-one:{weight}>"
+    assert said(f"a house {tag}") == [f"{tag} cannot be read, so this WebUI applied no LoRA at all. Correct it."]
+
+
+def test_metadata_of_any_type(said, jobs, folder):
+    """A title that is JSON, which the WebUI hands over as what it is."""
+    assert said("a house <lora:style:1> <lora:tcd-one:1>") == []
+    result = jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **{**SMALL, "steps": 1})
+    assert "<lora:tcd-one:1>" in result.info["prompt"]
+
+
+@pytest.fixture
+def preset_prompt(jobs, folder):
+    """The prompt that an image by a recipe has."""
+
+    def preset_prompt(prompt, **fields):
+        result = jobs.txt2img(None, None, "TCD, 4 steps", **{**SMALL, "prompt": prompt, **fields})
+        assert not result.info["extra_generation_params"].get("TCD hints")
+        return result.info["prompt"]
+
+    return preset_prompt
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a house # my note",
+        "# a title\na house",
+        "a house\n# my note",
+        "a house # <lora:tcd-one:1>",
+        "# <lora:tcd-one:1>",
+    ],
+)
+def test_prompts_with_comments(preset_prompt, webui, prompt):
+    """The LoRA is where the host sees it; it does something, so that no warning says that there is none."""
+    assert "<lora:tcd-one:1>" in preset_prompt(prompt)
+
+
+def test_a_hires_prompt_with_a_comment(preset_prompt, jobs):
+    hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6, "hr_prompt": "a big house # note"}
+    preset_prompt("a house # note", **hires)
+    result = jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL, **hires)
+    assert "a big house <lora:tcd-one:1>" in result.infotext
+
+
+@pytest.mark.parametrize("name", ["a ", "ä (1)", "a=b=c", "a, b"])
+def test_names_as_the_host_allows_them(said, folder, webui, name):
+    file = webui.lora_folder / f"tcd{name}.safetensors"
+    loras.write(file)
+    webui.refresh_loras()
+    assert said(f"a house <lora:tcd{name}:1>") == []
+    file.unlink()
+    webui.refresh_loras()

@@ -1,0 +1,89 @@
+"""Schedules by their names, labels and aliases, in any case, mean the same on every host and in both passes."""
+
+import pytest
+
+from .conftest import long, needs
+from .test_seeds import SAME, difference
+
+SMALL = {"width": 64, "height": 64, "steps": 4}
+HIRES = {
+    "enable_hr": True,
+    "hr_scale": 2,
+    "hr_upscaler": "Latent",
+    "denoising_strength": 0.6,
+    "hr_second_pass_steps": 4,
+}
+
+
+@pytest.fixture
+def run(jobs, webui):
+    needs(webui.has_schedules, "list of schedules")
+    return lambda **fields: jobs.txt2img(0.3, **{**SMALL, **fields})
+
+
+def comments(result):
+    return result.info["extra_generation_params"]["comments"]
+
+
+@pytest.mark.parametrize("name", ["automatic", "AUTOMATIC", "tcd", "Tcd", ""])
+def test_the_samplers_own(run, name):
+    result = run(scheduler=name)
+    assert difference(result, run()) == 0
+    assert "Schedule type: TCD" in result.infotext
+
+
+@pytest.mark.parametrize("name", ["karras", "KARRAS", pytest.param("Karras", marks=long)])
+def test_another(run, name):
+    result = run(scheduler=name)
+    assert difference(result, run(scheduler="Karras")) == 0
+    assert "Schedule type: Karras" in result.infotext
+    assert difference(result, run()) > 5 * SAME
+
+
+def test_an_unknown_one(run):
+    result = run(scheduler="nonsense")
+    assert difference(result, run()) == 0
+    assert "Schedule type: TCD" in result.infotext
+    assert "'nonsense'" in comments(result)
+
+
+@pytest.mark.parametrize("name", ["Use same scheduler", "use same scheduler", "automatic", "Automatic", "tcd"])
+def test_the_hires_passs(run, name):
+    result = run(hr_scheduler=name, **HIRES)
+    assert difference(result, run(**HIRES)) <= SAME
+    assert "Hires schedule type" not in result.infotext
+
+
+def test_the_hires_passs_is_the_first_ones(run):
+    result = run(scheduler="karras", hr_scheduler="Use same scheduler", **HIRES)
+    assert difference(result, run(scheduler="Karras", hr_scheduler="Karras", **HIRES)) <= SAME
+    assert difference(result, run(scheduler="Karras", hr_scheduler="Automatic", **HIRES)) > 5 * SAME
+
+
+def test_an_unknown_one_for_the_hires_pass(run):
+    result = run(hr_scheduler="nonsense", **HIRES)
+    assert difference(result, run(**HIRES)) <= SAME
+    assert "'nonsense'" in comments(result)
+
+
+def test_after_another_samplers_first_pass(run):
+    fields = {"sampler_name": "Euler a", "hr_sampler_name": "TCD", **HIRES}
+    result = run(hr_scheduler="Use same scheduler", **fields)
+    assert difference(result, run(**fields)) <= SAME
+    assert "Hires schedule type: TCD" in result.infotext
+    assert "Hires schedule type: Karras" in run(scheduler="Simple", hr_scheduler="karras", **fields).infotext
+
+
+def test_the_same_sampler(run):
+    """By the name that the page has for it."""
+    assert difference(run(hr_sampler_name="Use same sampler", **HIRES), run(**HIRES)) <= SAME
+
+
+@pytest.mark.parametrize("name", ["KARRAS", "automatic", "tcd"])
+def test_a_settings_value(jobs, webui, name):
+    """Where there is no list, but a setting for all samplers."""
+    needs(not webui.has_schedules, "setting in place of a list of schedules")
+    labels = {"KARRAS": "karras", "automatic": "Automatic", "tcd": "TCD"}
+    one, other = (jobs.txt2img(0.3, override_settings={"k_sched_type": n}, **SMALL) for n in (name, labels[name]))
+    assert difference(one, other) == 0
+    assert "has no schedule type" not in comments(one)
