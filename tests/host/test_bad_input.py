@@ -93,6 +93,16 @@ def test_flow_models(jobs):
     )
 
 
+def test_each_pass_judges_its_own_checkpoint(jobs, webui):
+    """A hires pass with a checkpoint of its own may be TCD's where the first pass's could not be."""
+    hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_sampler_name": "TCD", "steps": 1}
+    fields = {"sampler_name": "Euler a", "actions": "flow-first", **hires}
+    own = {"hr_checkpoint_name": f"{webui.model}.safetensors"}
+    assert "Hires sampler: TCD" in jobs.txt2img(**fields, **own).infotext
+    assert jobs.refused(**fields).startswith("TCD needs a diffusion model")
+    assert jobs.refused(**{**fields, **own, "actions": "flow"}).startswith("TCD needs a diffusion model")
+
+
 @pytest.mark.parametrize(("values", "shown"), [("0.5, 1.1", "1.1"), ("0.5, high", "'high'"), ("0.5-1.5 (+0.5)", "1.5")])
 def test_the_plot_checks_its_values_first(jobs, webui, values, shown):
     reads_text = "opt.prepare" in webui.read_script("xyz_grid.py")

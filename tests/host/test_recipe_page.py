@@ -202,19 +202,45 @@ def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
     assert sorted(file.name for file in folder.iterdir()) == ["tcd-one-kohya.safetensors", "tcd-one.safetensors"]
 
 
-@long
-@pytest.mark.parametrize("flags", [("--hide-ui-dir-config",), ("--server-name", "127.0.0.1")])
-def test_a_webui_that_is_not_the_users_alone_fetches_nothing(browser, start_webui, flags):
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--hide-ui-dir-config",),
+        pytest.param(("--freeze-settings",), marks=long),
+        pytest.param(("--server-name", "127.0.0.1"), marks=long),
+    ],
+)
+def test_visitors_write_nothing(browser, start_webui, flags):
+    """Nor do they learn of the WebUI's folders."""
     with start_webui(flags=flags) as webui:
         page = Page(browser.new_page(), webui)
         page.open()
         page.choose("txt2img_sampling", "TCD")
         page.see("txt2img_tcd_apply")
-        assert webui.component("txt2img_tcd_get") is None
+        for button in ("get", "save", "delete"):
+            assert webui.component(f"txt2img_tcd_{button}") is None
         apply(page, "TCD, 4 steps")
         page.wait_for_text("LoRA for")
         assert "Get LoRA" not in page("txt2img_tcd_message").first.inner_text()
+        (webui.data / "tcd-recipes.json").write_text("{")
+        page.say("txt2img_tcd_recipe", "mine")
+        page("txt2img_tcd_apply").click()
+        page.wait_for_text("tcd-recipes.json cannot be read")
+        assert str(webui.data) not in page.page.content()
         page.page.close()
+
+
+def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder):
+    """Instead of leaving it there, as if all had gone well."""
+    apply(txt2img, "TCD, 8 steps")
+    txt2img.wait_for_text("TCD, 8 steps is set")
+    jobs.txt2img(actions="bug:choose_lora", steps=1)
+    apply(txt2img, "TCD, 4 steps")
+    txt2img.wait_for_text("Internal error in the TCD extension: KeyError.")
+    assert "TCD, 8 steps is set" not in txt2img("txt2img_tcd_message").first.inner_text()
+    jobs.txt2img(steps=1)  # which takes the bug out again
+    apply(txt2img, "TCD, 4 steps")
+    txt2img.wait_for_text("TCD, 4 steps is set")
 
 
 @long

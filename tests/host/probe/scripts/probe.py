@@ -97,7 +97,14 @@ def get_flow_model(_):
     return SimpleNamespace(sigmas=torch.linspace(0.001, 1, 1000))
 
 
-get_flow_model.original = inner_model
+def get_flow_model_first(denoiser):
+    """The same, but for the first pass alone, as with a hires checkpoint of another family."""
+    return inner_model.fget(denoiser) if current.p.is_hr_pass else get_flow_model(denoiser)
+
+
+for replacement in (get_flow_model, get_flow_model_first):
+    replacement.original = inner_model
+MODELS = {"flow": property(get_flow_model), "flow-first": property(get_flow_model_first)}
 
 
 def publish(size, sha256):
@@ -107,12 +114,13 @@ def publish(size, sha256):
             vars(file).update(size=int(size), sha256=sha256)
 
 
-OURS = "tcd_sampler.webui.script"
+PLACES = {"choose_lora": "recipe_controls"}
+"""Modules with functions that may fail, where that is not the script's own."""
 
 
 def plant(name):
-    """Has a function that our script calls fail, as a bug would; returns what takes that back."""
-    module = sys.modules[OURS]
+    """Has a function that our script or page calls fail, as a bug would; returns what takes that back."""
+    module = sys.modules[f"tcd_sampler.webui.{PLACES.get(name, 'script')}"]
     own = getattr(module, name)
 
     def fail(*_, **__):
@@ -147,7 +155,7 @@ class Probe(scripts.Script):
     def before_process(self, p, file, actions):
         current.p, current.record, current.actions, current.log = p, {} if file else None, actions.split(), []
         current.copied = current.copied if "again" in current.actions else []
-        denoisers.inner_model = property(get_flow_model) if "flow" in current.actions else inner_model
+        denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
         current.restore()
         for action in current.actions:
             if action.startswith("publish:"):
@@ -177,7 +185,6 @@ class Probe(scripts.Script):
         processed.extra_generation_params["comments"] = processed.comments
         processed.extra_generation_params["log"] = "".join(current.log)
         processed.extra_generation_params["copied"] = current.copied
-        current.restore()
         if current.record is not None:
             numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
         current.record, current.actions = None, ()

@@ -1,0 +1,44 @@
+"""Users' saved settings and defaults, valid or nonsense: the WebUI starts, and the valid ones are kept."""
+
+import pytest
+
+from .conftest import long
+from .jobs import Jobs
+
+OPTION = "tcd_default_gamma"
+
+
+def start_with(start_webui, saved, **settings):
+    return start_webui(ui_config={f"customscript/tcd.py/{key}": value for key, value in saved.items()}, **settings)
+
+
+def test_valid_ones(start_webui, tmp_path):
+    """A setting of ours among the quick settings, and below the prompt, where some hosts want it early."""
+    saved = {"txt2img/TCD gamma/value": 0.85, "txt2img/TCD hires gamma/value": "0.25"}
+    lists = {"extra_options_txt2img": [OPTION], "extra_options_img2img": [OPTION], "quicksettings_list": [OPTION]}
+    with start_with(start_webui, saved, **lists, **{OPTION: 0.55}) as webui:
+        assert webui.component("txt2img_tcd_gamma")["value"] == 0.85
+        assert webui.component("txt2img_tcd_hires_gamma")["value"] == "0.25"
+        assert len(webui.components(f"setting_{OPTION}")) >= 2
+        assert "Traceback" not in webui.log()
+        assert "TCD gamma: 0.55" in Jobs(webui, tmp_path).txt2img(steps=1).infotext
+
+
+NONSENSE = {
+    "txt2img/TCD gamma/value": "high",
+    "txt2img/TCD gamma/minimum": "low",
+    "txt2img/TCD gamma/visible": 3,
+    "txt2img/TCD hires gamma/value": "2",
+    "img2img/TCD gamma/value": None,
+    "txt2img/TCD recipe/value": "gone",
+    "txt2img/Apply/visible": "yes",
+}
+
+
+@pytest.mark.parametrize("gamma", [True, pytest.param([0.3], marks=long), pytest.param("1.5", marks=long)])
+def test_nonsense(start_webui, tmp_path, gamma):
+    with start_with(start_webui, {**NONSENSE, "img2img/TCD hires gamma/value": gamma}, **{OPTION: "high"}) as webui:
+        assert webui.component("txt2img_tcd_hires_gamma")["value"] == "same"
+        jobs = Jobs(webui, tmp_path)
+        assert "TCD gamma: 0.4" in jobs.txt2img(0.4, steps=1).infotext
+        assert jobs.refused(steps=1) == f"The setting {OPTION} must be a number from 0 to 1, not 'high'."
