@@ -64,6 +64,11 @@ def get_words(text: str) -> str:
     return re.sub(r"[\W_]+", " ", text.lower()).strip()
 
 
+def split_words(text: str) -> str:
+    """Its words, those of compounds too: photo2LightningDPM is "photo 2 lightning dpm"."""
+    return get_words(re.sub(r"(?<=[a-z])(?=[A-Z\d])|(?<=\d)(?=[A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z]|\d)", " ", text))
+
+
 class Named(Protocol):
     """A LoRA file, by what can be said of it without opening it."""
 
@@ -144,6 +149,12 @@ class Catalogue:
             if re.search(settings["words"], words):
                 return self.make_use(line, settings)
         return None
+
+    def names_distillation(self, checkpoint: str, words: Iterable[str]) -> bool:
+        """Whether a checkpoint's name names a line, or has one of some words or phrases in it, as words of its own."""
+        name = f" {split_words(checkpoint)} "
+        wanted = [phrase for phrase in map(split_words, words) if phrase]
+        return self.find_use(checkpoint) is not None or any(f" {phrase} " in name for phrase in wanted)
 
     @cached_property
     def keywords(self) -> re.Pattern[str]:

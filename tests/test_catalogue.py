@@ -269,3 +269,39 @@ def test_content_beats_metadata_beats_a_name():
 
 def test_an_ordinary_lora_is_none_of_them():
     assert CATALOGUE.identify(make_lora(), ["0" * 64, "0" * 12]) is None
+
+
+WORDS = ["tcd", "lcm", "turbo", "lightning", "dmd", "hyper-sd", "hyper-sdxl", "hyper-4step", "hyper-8step", "distilled"]
+"""The setting's default, which tests/host look at."""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("LCM_Dreamshaper_v7", True),
+        ("sd_xl_turbo_1.0_fp16", True),
+        ("dreamshaperXL_v21TurboDPMSDE", True),
+        ("juggernautXL_v9Rdphoto2Lightning", True),
+        ("RealVisXL_V4.0_Lightning", True),
+        ("juggernautXL_hyper_8step", True),
+        ("Hyper-SDXL-base", True),
+        ("epicrealism_DMD2", True),
+        ("SDXLTurbo", True),
+        ("my-distilled-model", True),
+        ("hyperrealism", False),
+        ("hyperRealism_30", False),
+        ("hyperdetail_sdxl", False),
+        ("turbine", False),
+        ("matcd", False),
+        ("sd_xl_base_1.0", False),
+        ("", False),
+    ],
+)
+def test_names_of_distilled_checkpoints(name, is_one):
+    assert CATALOGUE.names_distillation(name, WORDS) == is_one
+
+
+def test_words_of_the_users_own():
+    assert CATALOGUE.names_distillation("my_model-v2", ["My Model"])
+    assert CATALOGUE.names_distillation("中文模型-v2", ["中文模型"])
+    assert not CATALOGUE.names_distillation("my_model-v2", ["", " ", "mod"])

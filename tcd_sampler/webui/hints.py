@@ -1,9 +1,8 @@
 """Says below a job's pictures, and in the API's info, what is likely wrong with its settings."""
 
-import re
 from typing import Any
 
-from ..catalogue import CATALOGUE, get_words
+from ..catalogue import CATALOGUE
 from ..hints import Active, Job, find_hints
 from ..prompt import read_tag
 from . import host
@@ -73,13 +72,4 @@ def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
 
 def is_distilled(checkpoint: str) -> bool:
     """Whether its name is that of a distillation, or has one of the setting's words."""
-    if CATALOGUE.find_use(checkpoint):
-        return True
-    words = f" {split_words(checkpoint)} "
-    wanted = map(split_words, host.get_option(DISTILLED_OPTION, DISTILLED).split(","))
-    return any(f" {word} " in words for word in wanted if word)
-
-
-def split_words(name: str) -> str:
-    """Its words, in lower case and a space apart: photo2LightningDPM is "photo 2 lightning dpm"."""
-    return get_words(re.sub(r"(?<=[a-z])(?=[A-Z\d])|(?<=\d)(?=[A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z]|\d)", " ", name))
+    return CATALOGUE.names_distillation(checkpoint, host.get_option(DISTILLED_OPTION, DISTILLED).split(","))

@@ -130,6 +130,13 @@ def plant(name):
     return lambda: setattr(module, name, own)
 
 
+class Unseen(tuple):
+    """What infotexts leave out."""
+
+    def __call__(self, **_):
+        return None
+
+
 def copy_job(p):
     """Does to a job what queues and distributed engines do; returns our arguments as others would send them."""
     ours = {name: value for name, value in vars(p).items() if "tcd" in name}
@@ -181,10 +188,10 @@ class Probe(scripts.Script):
             note("final", ps.samples)
 
     def postprocess(self, p, processed, file, actions):
-        # which the API does not tell
-        processed.extra_generation_params["comments"] = processed.comments
-        processed.extra_generation_params["log"] = "".join(current.log)
-        processed.extra_generation_params["copied"] = current.copied
+        # which the API does not tell; a script that makes an answer of its own has the job's alone
+        told = {"comments": processed.comments, "log": "".join(current.log), "copied": current.copied}
+        processed.extra_generation_params = {**processed.extra_generation_params, **told}
+        p.extra_generation_params["copied"] = Unseen(current.copied)
         if current.record is not None:
             numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
         current.record, current.actions = None, ()
