@@ -73,10 +73,15 @@ def settle(p: Any, gamma: Any, hires_gamma: Any, recipe_gamma: float | None = No
         return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
 
 
-def follow_sampler(p: Any) -> None:
-    """Clears the gammas from a job whose sampler another extension has changed meanwhile, as for noise inversion."""
-    if p.tcd_gammas is not None and not uses_tcd(p):
-        prepare(p, None)
+def follow_sampler(p: Any) -> bool:
+    """Whether a job still uses TCD, whose sampler another extension may have changed, as for noise inversion.
+
+    Its infotext follows. (If a sampler of ours is there all the same, it writes its gamma again.)
+    """
+    if p.tcd_gammas is None or uses_tcd(p):
+        return p.tcd_gammas is not None
+    clear_infotext(p)
+    return False
 
 
 def prepare(p: Any, gammas: Gammas | None) -> None:
@@ -98,10 +103,10 @@ def get_gamma(p: Any) -> float:
             first = read_copied_gamma(p)
             first = choose_gamma(p, None) if first is None else first
         gammas = Gammas(first, first)
-        write_infotext(p, gammas)
         outer = host.find_outer_job(p)
         if outer is not None and getattr(outer, "tcd_gammas", None) is None:
             write_infotext(outer, gammas)  # whose image this one becomes
+    write_infotext(p, gammas)
     return gammas.hires if p.is_hr_pass else gammas.first
 
 

@@ -46,8 +46,15 @@ def set_fields(p: Any, recipe: Recipe, request: Any) -> None:
     for field in named:
         if request is None or (field not in sent and getattr(p, field) in (None, getattr(request, field))):
             setattr(p, field, getattr(recipe, field))
-    if kept and sent.issuperset(named):
+    if kept and sent.issuperset(named) and differs(p, recipe, named):
         say(p, RECIPE_NOT_USED, recipe=recipe.name, fields=", ".join(sorted(kept | {*named})))
+
+
+def differs(p: Any, recipe: Recipe, named: list[str]) -> bool:
+    """Whether a job has other settings than a recipe's."""
+    return p.sampler_name.lower() != recipe.sampler.lower() or any(
+        getattr(p, field) != getattr(recipe, field) for field in named
+    )
 
 
 def has_defaults(p: Any, request: Any) -> bool:

@@ -93,8 +93,7 @@ class TCDScript(scripts.Script):
 
     def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
         with reporting(p):
-            follow_sampler(p)
-            if p.tcd_gammas is not None and batch_number == 0:
+            if follow_sampler(p) and batch_number == 0:
                 say_hints(p)
 
     def postprocess(self, p: Any, processed: Any, *_: Any) -> None:

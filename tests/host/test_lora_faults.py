@@ -115,9 +115,9 @@ def test_a_hires_prompt_with_a_comment(preset_prompt, jobs):
 
 @pytest.mark.parametrize("name", ["a ", "ä (1)", "a=b=c", "a, b"])
 def test_names_as_the_host_allows_them(said, folder, webui, name):
-    file = webui.lora_folder / f"tcd{name}.safetensors"
+    file = webui.lora_folder / f"tcd-{name}.safetensors"
     loras.write(file)
     webui.refresh_loras()
-    assert said(f"a house <lora:tcd{name}:1>") == []
+    assert said(f"a house <lora:tcd-{name}:1>") == []
     file.unlink()
     webui.refresh_loras()
