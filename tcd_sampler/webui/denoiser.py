@@ -70,6 +70,8 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         """Why the negative prompts are evaluated. A reason holds to the end of the pass: ControlNet keeps tensors of as
         many rows as the first step had."""
 
+        self.parts: Parts | None = None
+
         self.evaluation = ""
         """What the last step evaluated, in a sentence, which is also in the log."""
 
@@ -144,23 +146,35 @@ def find_use_by_extensions(denoiser: TCDDenoiser) -> str:
             return f"{host.name_owner(vars(owner)[name])} has an evaluation of its own"
     if sd_unet.current_unet is not None:
         return f"{host.name_owner(type(sd_unet.current_unet).forward)} has a UNet of its own"
-    return find_use_in_unet(model.model)
+    if denoiser.parts is None or denoiser.parts.model is not model.model:  # a refiner's is another
+        denoiser.parts = Parts(model.model)
+    return find_use_in_model(denoiser.parts)
 
 
-def find_use_in_unet(model: torch.nn.Module) -> str:
-    """Why a part of the model runs an extension's code, as with ControlNet's reference-only, NegPiP or SEG.
+class Parts:
+    """A model's modules, listed once a pass: to walk through them takes longer than to look at each."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.model = model
+        self.modules = list(model.modules())
+        blocks = [module for module in self.modules if "attn1" in module._modules]
+        self.attention = [part for block in blocks for part in (block, block.attn1, getattr(block, "attn2", block))]
+
+
+def find_use_in_model(parts: Parts) -> str:
+    """Why a part of it runs an extension's code, as with ControlNet's reference-only, NegPiP or SEG; else empty.
 
     Such code may tell prompts from negative prompts, count calls, or mix rows.
     """
-    for module in model.modules():
-        if "attn1" in module._modules:
-            for part in (module, module.attn1, getattr(module, "attn2", module)):
-                for name in ("forward", "_forward"):
-                    if is_replaced(part, name):
-                        return f"{host.name_owner(vars(part)[name])} has an attention of its own"
-        for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
-            if not host.is_hosts_own(hook):
-                return f"{host.name_owner(hook)} has a hook in the UNet"
+    for part in parts.attention:
+        for name in ("forward", "_forward"):
+            if is_replaced(part, name):
+                return f"{host.name_owner(vars(part)[name])} has an attention of its own"
+    for module in parts.modules:
+        if module._forward_hooks or module._forward_pre_hooks:
+            for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+                if not host.is_hosts_own(hook):
+                    return f"{host.name_owner(hook)} has a hook in the UNet"
     return ""
 
 
