@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from . import loras
+from .jobs import NOTHING
 
 SMALL = {"width": 64, "height": 64, "steps": 2, "override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
 BROKEN = {
@@ -84,7 +85,8 @@ def preset_prompt(jobs, folder):
     """The prompt that an image by a recipe has."""
 
     def preset_prompt(prompt, **fields):
-        result = jobs.txt2img(None, None, "TCD, 4 steps", **{**SMALL, "prompt": prompt, **fields})
+        fields = {**SMALL, "prompt": prompt, "sampler_name": NOTHING, "steps": NOTHING, **fields}
+        result = jobs.txt2img(None, None, "TCD, 4 steps", **fields)
         assert not result.info["extra_generation_params"].get("TCD hints")
         return result.info["prompt"]
 
