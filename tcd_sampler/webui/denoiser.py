@@ -14,12 +14,13 @@ from types import CodeType
 from typing import Any
 
 import torch
-from modules import script_callbacks, shared
+from modules import shared
 from modules.sd_samplers_kdiffusion import CFGDenoiserKDiffusion
 
 from . import host
 from .host import get_option
 from .names import SINGLE_PASS_OPTION
+from .neighbours import Parts, find_use_by_extensions
 
 logger = logging.getLogger(__name__)
 
@@ -127,58 +128,3 @@ def find_use_in_job(denoiser: TCDDenoiser) -> str:
     if shared.sd_model.cond_stage_key == "edit":
         return "the checkpoint edits pictures, and has a guidance of its own"
     return ""
-
-
-def find_use_by_extensions(denoiser: TCDDenoiser) -> str:
-    """Why an extension needs them evaluated, and which; empty where none does."""
-    from modules import sd_unet  # a host whose denoiser we know has it
-
-    model, wrapper = shared.sd_model, denoiser.model_wrap
-    if getattr(denoiser, "need_last_noise_uncond", False):
-        return "an extension asks for it"
-    if not host.is_known(denoiser.combine_denoised):
-        return f"{host.name_owner(denoiser.combine_denoised)} has a guidance of its own"
-    listeners = script_callbacks.callback_map["callbacks_cfg_denoised"]
-    if listeners:
-        return f"{', '.join(host.name_owner(listener.callback) for listener in listeners)} listens to it"
-    for owner, name in ((wrapper, "forward"), (model, "apply_model")):
-        if is_replaced(owner, name):
-            return f"{host.name_owner(vars(owner)[name])} has an evaluation of its own"
-    if sd_unet.current_unet is not None:
-        return f"{host.name_owner(type(sd_unet.current_unet).forward)} has a UNet of its own"
-    if denoiser.parts is None or denoiser.parts.model is not model.model:  # a refiner's is another
-        denoiser.parts = Parts(model.model)
-    return find_use_in_model(denoiser.parts)
-
-
-class Parts:
-    """A model's modules, listed once a pass: to walk through them takes longer than to look at each."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
-        self.modules = list(model.modules())
-        blocks = [module for module in self.modules if "attn1" in module._modules]
-        self.attention = [part for block in blocks for part in (block, block.attn1, getattr(block, "attn2", block))]
-
-
-def find_use_in_model(parts: Parts) -> str:
-    """Why a part of it runs an extension's code, as with ControlNet's reference-only, NegPiP or SEG; else empty.
-
-    Such code may tell prompts from negative prompts, count calls, or mix rows.
-    """
-    for part in parts.attention:
-        for name in ("forward", "_forward"):
-            if is_replaced(part, name):
-                return f"{host.name_owner(vars(part)[name])} has an attention of its own"
-    for module in parts.modules:
-        if module._forward_hooks or module._forward_pre_hooks:
-            for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
-                if not host.is_hosts_own(hook):
-                    return f"{host.name_owner(hook)} has a hook in the UNet"
-    return ""
-
-
-def is_replaced(owner: Any, name: str) -> bool:
-    """Whether an object runs other code by this name than its class does."""
-    method = vars(owner).get(name)
-    return method is not None and getattr(method, "__func__", method) is not getattr(type(owner), name, None)

@@ -202,25 +202,6 @@ def evaluates_uncond_at_cfg_1() -> bool:
     return is_known(sd_samplers_kdiffusion.CFGDenoiserKDiffusion.forward)
 
 
-def name_owner(function: Any) -> str:
-    """Returns the extension that a function is of, by the folder of its file, or the file's name."""
-    function = getattr(function, "func", function)  # of a functools.partial
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if code is None:
-        return type(function).__name__
-    path = Path(code.co_filename)
-    folders = ["", *(parent.name for parent in path.parents)]
-    of = (
-        inner for inner, outer in zip(folders, folders[1:]) if inner and outer in ("extensions", "extensions-builtin")
-    )
-    return next(of, path.name)
-
-
-def is_hosts_own(function: Any) -> bool:
-    """Whether a function is of the host's modules, such as the hooks that move a model's parts in its --medvram."""
-    return (getattr(function, "__module__", None) or "").split(".")[0] == "modules"
-
-
 # The X/Y/Z plot: a script of the host's, loaded from a file as every script is, or a package behind one.
 
 
