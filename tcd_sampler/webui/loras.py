@@ -130,9 +130,12 @@ def list_alike(entry: Any, files: Iterable[Published]) -> list[Published]:
 
 
 def list_hashes(entry: Any) -> list[str]:
-    """Those that are at hand."""
-    whole = hashes.sha256_from_cache(entry.filename, f"tcd/{entry.name}")
-    return [known for known in (entry.hash, whole) if known]
+    """Those that are at hand. The host keeps whole files' hashes on disk: they are asked for where one could tell."""
+    known = [entry.hash] if entry.hash else []
+    if any(not file.data_sha256 for file in list_alike(entry, CATALOGUE.files)):
+        whole = hashes.sha256_from_cache(entry.filename, f"tcd/{entry.name}")
+        known += [whole] if whole else []
+    return known
 
 
 def hash_content(entry: Any, alike: list[Published]) -> list[str]:
