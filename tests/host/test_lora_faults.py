@@ -123,3 +123,27 @@ def test_names_as_the_host_allows_them(said, folder, webui, name):
     assert said(f"a house <lora:tcd-{name}:1>") == []
     file.unlink()
     webui.refresh_loras()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt": "a house"},
+        {"prompt": "a house <lora:style-3:1>"},
+        {"prompt": "a house <lora:tcd-one:1>"},
+        {"prompt": "a house", "tcd": [None, None, "TCD, 4 steps"]},
+    ],
+    ids=["no LoRA", "a style", "a TCD LoRA", "by a recipe"],
+)
+def test_a_job_opens_the_few_files_that_it_needs(jobs, webui, folder, fields):
+    """However many there are: here as many others as make a difference, half of them without metadata."""
+    for i in range(20):
+        metadata = {"ss_output_name": f"style {i}"} if i % 2 else None
+        loras.write(webui.lora_folder / f"style-{i}.safetensors", layers="attn2", seed=i, metadata=metadata)
+    webui.refresh_loras()
+    result = jobs.txt2img(*fields.get("tcd", []), **{**SMALL, "prompt": fields["prompt"]})
+    opened = set(result.info["extra_generation_params"]["opened"])
+    assert opened <= {"tcd-one", "style-3", *BROKEN, "TCD-link"}  # by their names, these are for TCD, or in the prompt
+    for i in range(20):
+        (webui.lora_folder / f"style-{i}.safetensors").unlink()
+    webui.refresh_loras()

@@ -9,6 +9,7 @@ import logging
 import pickle
 import sys
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -16,7 +17,7 @@ import numpy
 import torch
 from modules import processing, rng, script_callbacks, scripts, sd_samplers, sd_samplers_kdiffusion, shared
 
-current = SimpleNamespace(p=None, record=None, actions=(), log=[], copied=[], restore=lambda: None)
+current = SimpleNamespace(p=None, record=None, actions=(), log=[], copied=[], opened=[], restore=lambda: None)
 draw = getattr(rng.ImageRNG.next, "unrecorded", rng.ImageRNG.next)
 
 
@@ -130,6 +131,22 @@ def plant(name):
     return lambda: setattr(module, name, own)
 
 
+def watch_files():
+    """Notes which LoRA files ours opens or has hashed."""
+    loras = sys.modules["tcd_sampler.webui.loras"]
+    for owner, name in ((loras, "read_lora"), (loras.hashes, "sha256")):
+        own = getattr(owner, name)
+        if hasattr(own, "watched"):
+            continue
+
+        def watched(path, *args, own=own, **kwargs):
+            current.opened.append(Path(path).stem)
+            return own(path, *args, **kwargs)
+
+        watched.watched = True
+        setattr(owner, name, watched)
+
+
 class Unseen(tuple):
     """What infotexts leave out."""
 
@@ -161,6 +178,8 @@ class Probe(scripts.Script):
 
     def before_process(self, p, file, actions):
         current.p, current.record, current.actions, current.log = p, {} if file else None, actions.split(), []
+        current.opened = []
+        watch_files()
         current.copied = current.copied if "again" in current.actions else []
         denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
         current.restore()
@@ -190,6 +209,7 @@ class Probe(scripts.Script):
     def postprocess(self, p, processed, file, actions):
         # which the API does not tell; a script that makes an answer of its own has the job's alone
         told = {"comments": processed.comments, "log": "".join(current.log), "copied": current.copied}
+        told["opened"] = current.opened
         processed.extra_generation_params = {**processed.extra_generation_params, **told}
         p.extra_generation_params["copied"] = Unseen(current.copied)
         if current.record is not None:
