@@ -54,7 +54,7 @@ def command(*arguments, server=None, install=ROOT / "install.py"):
 
 def run(*arguments, **options):
     with command(*arguments, **options) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=600)
     return process.returncode, output, errors.splitlines()
 
 
@@ -149,7 +149,7 @@ def test_interrupted_command(server, folder):
     with command(LORA.name, "--to", folder, server=server) as process:
         wait_for_half(server, folder)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=600)
     assert (process.returncode, output) == (130, "")
     assert errors.splitlines()[-1] == "Interrupted: what was not finished is not kept."
     assert "Traceback" not in errors
@@ -163,7 +163,7 @@ def test_killed_command(server, folder):
         with pytest.raises(DownloadError, match="already being downloaded"):
             fetch(server, folder)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=600)
     size = (folder / PART).stat().st_size
     assert HALF - CHUNK <= size <= HALF
     fetch(server, folder)

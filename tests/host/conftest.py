@@ -92,7 +92,6 @@ def browser():
 @pytest.fixture
 def page(browser, webui):
     page = Page(browser.new_page(), webui)
-    page.page.set_default_timeout(15_000)
     page.open()
     yield page
     page.page.close()

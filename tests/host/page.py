@@ -9,6 +9,7 @@ from .jobs import DEFAULTS
 class Page:
     def __init__(self, page, webui):
         self.page = page
+        page.set_default_timeout(300_000)  # the machine may be busy
         self.webui = webui
         self.requests = set()
         # Gradio 4's stream of events stays open for as long as it likes
@@ -28,7 +29,7 @@ class Page:
         """Waits for what a WebUI does to a page once it is open: one sets the sampler then, after a second or so."""
         start = quiet_since = time.monotonic()
         while time.monotonic() < quiet_since + 1:
-            assert time.monotonic() < start + 60, [request.url for request in self.requests]
+            assert time.monotonic() < start + 600, [request.url for request in self.requests]
             self.page.wait_for_timeout(100)
             if self.requests:
                 quiet_since = time.monotonic()
@@ -58,7 +59,7 @@ class Page:
         self(elem_id).locator("input").press("Enter")
 
     def wait_for_text(self, text):
-        self.page.get_by_text(text).first.wait_for(timeout=15_000)
+        self.page.get_by_text(text).first.wait_for()
 
     def number(self, elem_id):
         return self(elem_id).locator("input[type=number]")
@@ -68,7 +69,7 @@ class Page:
         self.number(elem_id).press("Enter")
 
     def see(self, elem_id, *, seen=True):
-        self(elem_id).wait_for(state="visible" if seen else "hidden", timeout=10_000)
+        self(elem_id).wait_for(state="visible" if seen else "hidden")
 
     def tab(self, name):
         self.page.locator("#tabs > .tab-nav button").get_by_text(name).click()  # in any case
@@ -94,7 +95,7 @@ class Page:
         before = log.inner_text()
         self(f"{tab}_generate").click()
         done = "([log, before]) => log.innerText !== before && log.innerText.includes('Time taken')"
-        self.page.wait_for_function(done, arg=[log.element_handle(), before], timeout=60_000)
+        self.page.wait_for_function(done, arg=[log.element_handle(), before])
         self.settle()
         return log.inner_text()
 

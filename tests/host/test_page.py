@@ -100,7 +100,7 @@ def test_a_pasted_infotext_restores_gamma(page, tab, infotext):
 def test_a_bad_pasted_gamma_is_said(page):
     page.choose("txt2img_sampling", "TCD")
     page.paste(f"{INFOTEXT}, TCD gamma: 1.1")
-    page.page.get_by_text(SENTENCE).wait_for(timeout=10_000)
+    page.page.get_by_text(SENTENCE).wait_for()
     assert float(page.number("txt2img_tcd_gamma").input_value()) == 0.3
 
 
@@ -131,7 +131,7 @@ def test_png_info_sends_gamma(page, jobs, tmp_path):
     image.save(tmp_path / "picture.png", pnginfo=text)
     page.tab("PNG Info")
     page("pnginfo_image").locator("input[type=file]").set_input_files(tmp_path / "picture.png")
-    page.page.get_by_text(re.compile("TCD gamma: 0.15")).first.wait_for(timeout=10_000)
+    page.page.get_by_text(re.compile("TCD gamma: 0.15")).first.wait_for()
     page.page.locator("#tab_pnginfo #txt2img_tab, #tab_pnginfo button").get_by_text("Send to txt2img").click()
     page.see("txt2img_tcd_gamma")
     page.see_gamma("txt2img", 0.15)

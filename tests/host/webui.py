@@ -30,7 +30,8 @@ SETTINGS = {
 CHEAP_PREVIEWS = {"Approx cheap", "RGB"}
 """What WebUIs call the previews that want no model of their own, which they would download."""
 
-START_LIMIT = 180  # seconds
+LIMIT = 1800
+"""Seconds that a start or a request may take before it counts as hung: the machine may be busy."""
 
 
 class WebUI(Abilities):
@@ -130,7 +131,7 @@ class WebUI(Abilities):
 
     def wait_for_start(self, times: int) -> None:
         """Until it has started that many times, Reload UI included, and answers."""
-        limit = time.monotonic() + START_LIMIT
+        limit = time.monotonic() + LIMIT
         while self.log().count("Startup time") < times or not self.has_model() or not self.answers():
             if self.process.poll() is not None or time.monotonic() > limit:
                 tail = "\n".join(self.log().splitlines()[-40:])
@@ -179,7 +180,7 @@ class WebUI(Abilities):
     def request(self, path: str, data: bytes | None = None) -> tuple[int, object]:
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=300) as response:
+            with urllib.request.urlopen(request, timeout=LIMIT) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             if data is None:
@@ -199,7 +200,8 @@ def get_environment() -> dict[str, str]:
     """This process's environment without its own virtual one, and with nothing to be fetched."""
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
-    return {**environment, **offline, "PYTHONUNBUFFERED": "1"}
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}  # or they wait for each other in loops
+    return {**threads, **environment, **offline, "PYTHONUNBUFFERED": "1"}
 
 
 def is_target(component: int, dependency: dict) -> bool:

@@ -41,6 +41,7 @@ def server(model):
 @pytest.fixture
 def page(browser, server):
     page = browser.new_page()
+    page.set_default_timeout(300_000)  # the machine may be busy
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
     page.goto(f"http://127.0.0.1:{server}/?__theme=light")
@@ -101,14 +102,14 @@ def test_progress_is_shown(page, monkeypatch):
     original = Guided.__call__
     monkeypatch.setattr(Guided, "__call__", lambda *args: time.sleep(0.4) or original(*args))
     page.locator("#compare").click()
-    page.get_by_text(re.compile(r"[1-9]/16")).first.wait_for(timeout=15_000)
+    page.get_by_text(re.compile(r"[1-9]/16")).first.wait_for()
     read_settings(page, 4)
 
 
 def test_what_is_wrong_is_said_and_the_next_request_works(page):
     page.locator("#seed input").fill("99999999999")
     page.locator("#compare").click()
-    page.get_by_text("seed must be from 0 to 4294967295, not 99999999999.").first.wait_for(timeout=15_000)
+    page.get_by_text("seed must be from 0 to 4294967295, not 99999999999.").first.wait_for()
     page.locator("#seed input").fill("1")
     page.locator("#compare").click()
     read_settings(page, 4)
