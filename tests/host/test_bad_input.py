@@ -100,7 +100,6 @@ def test_each_pass_judges_its_own_checkpoint(jobs, webui):
     own = {"hr_checkpoint_name": f"{webui.model}.safetensors"}
     assert "Hires sampler: TCD" in jobs.txt2img(**fields, **own).infotext
     assert jobs.refused(**fields).startswith("TCD needs a diffusion model")
-    assert jobs.refused(**{**fields, **own, "actions": "flow"}).startswith("TCD needs a diffusion model")
 
 
 @pytest.mark.parametrize(("values", "shown"), [("0.5, 1.1", "1.1"), ("0.5, high", "'high'"), ("0.5-1.5 (+0.5)", "1.5")])

@@ -99,8 +99,9 @@ def get_flow_model(_):
 
 
 def get_flow_model_first(denoiser):
-    """The same, but for the first pass alone, as with a hires checkpoint of another family."""
-    return inner_model.fget(denoiser) if current.p.is_hr_pass else get_flow_model(denoiser)
+    """The same for TCD in the first pass alone, as with a hires checkpoint of another family."""
+    is_concerned = type(denoiser).__name__ == "TCDDenoiser" and not current.p.is_hr_pass
+    return (get_flow_model if is_concerned else inner_model.fget)(denoiser)
 
 
 for replacement in (get_flow_model, get_flow_model_first):
