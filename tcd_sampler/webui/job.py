@@ -78,10 +78,11 @@ def follow_sampler(p: Any) -> bool:
 
     Its infotext follows. (If a sampler of ours is there all the same, it writes its gamma again.)
     """
-    if p.tcd_gammas is None or uses_tcd(p):
-        return p.tcd_gammas is not None
-    clear_infotext(p)
-    return False
+    if getattr(p, "tcd_gammas", None) is None:
+        return False
+    if not uses_tcd(p):
+        clear_infotext(p)
+    return uses_tcd(p)
 
 
 def prepare(p: Any, gammas: Gammas | None) -> None:
