@@ -6,6 +6,12 @@ import hypothesis
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--extensions",
+        type=Path,
+        metavar="DIR",
+        help="other extensions for the tests in tests/host, one subfolder each (default: the WebUI's own)",
+    )
     parser.addoption("--long", action="store_true", help="run the long tests in tests/host too")
     parser.addoption(
         "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"

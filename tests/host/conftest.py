@@ -23,6 +23,21 @@ def needs(ability, name):
         pytest.skip(LACKS + name)
 
 
+def find_extension(request, name):
+    """Returns another extension's folder, by its repository's name; skips the test where it is not installed."""
+    folder = request.config.getoption("--extensions") or request.config.getoption("--webui") / "extensions"
+    extension = folder.expanduser().resolve() / name
+    needs(extension.is_dir(), name)
+    return extension
+
+
+def find_packages(config):
+    """Returns the packages that the extensions of --extensions need, a folder beside them; None if there is none."""
+    folder = config.getoption("--extensions")
+    packages = folder and folder.expanduser().resolve().parent / "extension-packages"
+    return packages if packages and packages.is_dir() else None
+
+
 HERE = Path(__file__).parent
 THIS = {"sd-webui-tcd": HERE.parents[1]}
 
@@ -51,6 +66,9 @@ def start_webui(request, tmp_path_factory, hub):
         data, extensions = tmp_path_factory.mktemp("data"), {**this, **others}
         webui = WebUI(folder, data, checkpoints, extensions, ui_config, {**settings, **changed})
         webui.environment["HF_ENDPOINT"] = hub.address
+        packages = find_packages(request.config)
+        if packages and any(HERE not in extension.parents for extension in others.values()):
+            webui.environment["PYTHONPATH"] = str(packages)
         webui.flags += flags
         return webui
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from .conftest import long, needs
+from .conftest import find_extension, long
 from .jobs import Jobs, picture
 from .test_single_pass import ALONE, BOTH, HIRES, assert_half_the_rows, assert_same, log
 
@@ -15,9 +15,7 @@ MODES = ["Balanced", "My prompt is more important", "ControlNet is more importan
 
 @pytest.fixture(scope="module")
 def webui(request, start_webui):
-    extension = request.config.getoption("--webui").expanduser().resolve() / "extensions" / NAME
-    needs(extension.is_dir(), NAME)
-    with start_webui(extension) as webui:
+    with start_webui(find_extension(request, NAME)) as webui:
         write_adapter(webui.data / "models" / "ControlNet" / "t2i.safetensors")
         yield webui
 
