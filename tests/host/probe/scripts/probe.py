@@ -178,7 +178,9 @@ class Probe(scripts.Script):
         return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
 
     def before_process(self, p, file, actions):
-        current.p, current.record, current.actions, current.log = p, {} if file else None, actions.split(), []
+        if current.p is None or p.extra_generation_params is not current.p.extra_generation_params:
+            current.log = []  # ADetailer has scripts start once more with a copy of a job
+        current.p, current.record, current.actions = p, {} if file else None, actions.split()
         current.opened = []
         watch_files()
         current.copied = current.copied if "again" in current.actions else []
@@ -212,7 +214,7 @@ class Probe(scripts.Script):
         told = {"comments": processed.comments, "log": "".join(current.log), "copied": current.copied}
         told["opened"] = current.opened
         processed.extra_generation_params = {**processed.extra_generation_params, **told}
-        p.extra_generation_params["copied"] = Unseen(current.copied)
+        p.extra_generation_params.update(copied=Unseen(current.copied), log=Unseen(current.log))
         if current.record is not None:
             numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
         current.record, current.actions = None, ()
