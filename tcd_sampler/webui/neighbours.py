@@ -3,6 +3,7 @@
 Only what runs can be told: an extension that is idle, but leaves its callback or its guidance in place, counts.
 """
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def is_replaced(owner: Any, name: str) -> bool:
 def name_owner(function: Any) -> str:
     """Returns the extension that a function is of, by the folder of its file, or the file's name."""
     function = getattr(function, "func", function)  # of a functools.partial
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     if code is None:
         return type(function).__name__
     path = Path(code.co_filename)
