@@ -1,19 +1,17 @@
 """Bad input, said where the user looks: in the WebUI's page, and over HTTP as a 422."""
 
-import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from fastapi import HTTPException
-from modules import shared
+from modules import errors, shared
 
 from ..texts import FAILED, Text
 from .host import shows_errors
 from .said import say
 from .translation import translate
-
-logger = logging.getLogger(__name__)
 
 
 class BadInput(HTTPException):
@@ -61,7 +59,12 @@ def reporting(p: Any) -> Iterator[None]:
         yield
     except Exception as error:
         say(p, FAILED, error=name_error(error))
-        logger.exception("TCD: internal error")
+        log(error)
+
+
+def log(error: Exception) -> None:
+    """Puts a bug's traceback where the WebUI puts its own: not all have a log that takes ours."""
+    errors.report("TCD: internal error\n" + "".join(traceback.format_exception(error)))
 
 
 def describe_failure(error: Exception) -> str:
@@ -84,7 +87,7 @@ def refuse(p: Any, error: Exception) -> None:
         if shows_errors(p) or (p.script_args and p.script_args[0]):  # the first is the script that runs the job, if any
             raise error
         if not isinstance(error, BadInput):
-            logger.error("TCD: internal error", exc_info=error)
+            log(error)
         p.comment(str(error))
         p.do_not_save_grid = True  # of no pictures
         shared.state.interrupt()

@@ -1,6 +1,5 @@
 """The recipes of one tab: a list, and buttons that apply, save and delete them, and get or convert their LoRAs."""
 
-import logging
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
@@ -13,13 +12,11 @@ from ..prompt import find_loras, put_lora
 from ..recipes import BUILT_IN, Recipe
 from ..texts import Text
 from . import host
-from .errors import describe_failure
+from .errors import describe_failure, log
 from .lora_files import convert, find_foreign, get
 from .loras import choose_lora, is_for_tcd
 from .recipes import RECIPES
 from .translation import translate
-
-logger = logging.getLogger(__name__)
 
 Updates = dict[Any, Any]
 
@@ -120,7 +117,7 @@ class RecipeControls:
         return act
 
     def report(self, error: Exception) -> Updates:
-        logger.exception("TCD: internal error")
+        log(error)
         return {self.message: f'<span class="error">{escape(describe_failure(error))}</span>'}
 
     def apply(self, name: str, prompt: str) -> Updates:

@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 REQUIRED = {
+    "errors": ["report"],
     "extra_networks": [],
     "hashes": ["sha256", "sha256_from_cache"],
     "localization": ["localizations"],
