@@ -45,7 +45,8 @@ def set_fields(p: Any, recipe: Recipe, request: Any) -> None:
     named = [field for field in ("steps", "cfg_scale", "denoising_strength") if getattr(recipe, field) is not None]
     for field in named:
         if request is None or (field not in sent and getattr(p, field) in (None, getattr(request, field))):
-            setattr(p, field, getattr(recipe, field))
+            value = getattr(recipe, field)
+            setattr(p, field, value if field == "steps" else float(value))  # as a request's
     if kept and sent.issuperset(named) and differs(p, recipe, named):
         say(p, RECIPE_NOT_USED, recipe=recipe.name, fields=", ".join(sorted(kept | {*named})))
 

@@ -70,7 +70,7 @@ def test_what_is_left_out_is_the_recipes(follow):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"steps": 3, "gamma": 0.65}, {"Steps": 3, "TCD_gamma": 0.65, "CFG_scale": 1}),
+        ({"steps": 3, "gamma": 0.65}, {"Steps": 3, "TCD_gamma": 0.65, "CFG_scale": 1.0}),
         ({"cfg_scale": 1.5, "eta": 0.45}, {"CFG_scale": 1.5, "Steps": 4, "TCD_gamma": 0.3}),  # clients send eta unasked
         pytest.param({"sampler_name": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
         pytest.param({"sampler_index": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
