@@ -102,7 +102,7 @@ def test_a_schedule_of_the_requests_own(follow, webui):
 def test_an_infotexts_values_are_the_requests_own(follow, webui):
     needs(webui.can_paste, "infotext in requests")
     infotext = "a house\nSteps: 3, Sampler: TCD, Seed: 7"
-    assert_says(follow("TCD, 4 steps", infotext=infotext).infotext, Steps=3, TCD_gamma=0.3, CFG_scale=1)
+    assert_says(follow("TCD, 4 steps", infotext=infotext).infotext, Steps=3, TCD_gamma=0.3, CFG_scale=1.0)
 
 
 @pytest.mark.parametrize("tag", ["<lora:tcd-one:0.5>", pytest.param("<lora:tcd-peft:1>", marks=long)])
