@@ -137,9 +137,7 @@ def use_schedule_name(p: Any, hires: bool) -> str | None:
     name = getattr(p, field, None)
     if hires and (not name or name.lower() == SAME_SCHEDULE.lower()):
         name = getattr(p, "scheduler", None)
-    if not name:
-        return None
-    entry = find_schedule(name)
+    entry = find_schedule(name or AUTOMATIC)
     setattr(p, field, entry.label if entry else AUTOMATIC)
     return None if entry else name
 
