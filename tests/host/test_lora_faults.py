@@ -50,9 +50,11 @@ def said(jobs, folder):
 
 
 @pytest.mark.parametrize("name", [*BROKEN])
-def test_a_file_that_cannot_be_loaded(said, name):
+def test_a_file_that_cannot_be_loaded(said, webui, name):
     sentences = said(f"a house <lora:{name}:1>")
-    assert sentences[0].startswith(f"{name} cannot be loaded: {BROKEN[name][1]}.")
+    is_there = (webui.lora_folder / f"{name}.safetensors").exists()  # Forge renames what it cannot load
+    fault = BROKEN[name][1] if is_there else "its file does not exist"
+    assert sentences[0].startswith(f"{name} cannot be loaded: {fault}.")
     assert "tcd-one" in sentences[1]  # which is the one to take
 
 

@@ -129,6 +129,13 @@ class WebUI(Abilities):
     def log(self) -> str:
         return (self.data / "log.txt").read_text(errors="replace")
 
+    def wait_for_log(self, text: str, start: int) -> None:
+        """Until its log has a text after a position: some write it while they answer already."""
+        limit = time.monotonic() + LIMIT
+        while text not in self.log()[start:]:
+            assert time.monotonic() < limit, f"{text} is not in the log"
+            time.sleep(0.1)
+
     def wait_for_start(self, times: int) -> None:
         """Until it has started that many times, Reload UI included, and answers."""
         limit = time.monotonic() + LIMIT

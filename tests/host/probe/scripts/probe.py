@@ -177,6 +177,9 @@ class Probe(scripts.Script):
     def ui(self, is_img2img):
         return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
 
+    def setup(self, p, *_):
+        current.restore()  # before ours, which comes first of all, prepares the job
+
     def before_process(self, p, file, actions):
         if current.p is None or p.extra_generation_params is not current.p.extra_generation_params:
             current.log = []  # ADetailer has scripts start once more with a copy of a job
@@ -185,7 +188,6 @@ class Probe(scripts.Script):
         watch_files()
         current.copied = current.copied if "again" in current.actions else []
         denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
-        current.restore()
         for action in current.actions:
             if action.startswith("publish:"):
                 publish(*action.split(":")[1:])
