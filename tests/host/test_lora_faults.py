@@ -1,5 +1,6 @@
 """LoRAs that cannot load, names and weights that the WebUI refuses: the commonest reasons why a LoRA does nothing."""
 
+import hashlib
 import json
 
 import numpy
@@ -7,7 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from . import loras
-from .jobs import NOTHING
+from .conftest import long
+from .jobs import NOTHING, Jobs
 
 SMALL = {"width": 64, "height": 64, "steps": 2, "override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
 BROKEN = {
@@ -149,3 +151,25 @@ def test_a_job_opens_the_few_files_that_it_needs(jobs, webui, folder, fields):
     for i in range(20):
         (webui.lora_folder / f"style-{i}.safetensors").unlink()
     webui.refresh_loras()
+
+
+@long
+def test_a_renamed_file_is_known_by_its_content(start_webui, tmp_path):
+    """It is hashed once, and only where nothing else is there to choose."""
+    webui = start_webui()
+    webui.flags.remove("--no-hashing")
+    with webui:
+        file = webui.lora_folder / "renamed.safetensors"
+        loras.write(file)
+        webui.refresh_loras()
+        jobs = Jobs(webui, tmp_path)
+        publish = f"publish:{file.stat().st_size}:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+        jobs.txt2img(actions=publish, **SMALL)
+        runs = [jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL) for _ in range(2)]
+        assert ["<lora:renamed:1>" in run.info["prompt"] for run in runs] == [True, True]
+        opened = [run.info["extra_generation_params"]["opened"] for run in runs]
+        assert (opened[0].count("renamed") > 1, opened[1]) == (True, [])
+        loras.write(webui.lora_folder / "tcd-one.safetensors", seed=1)
+        webui.refresh_loras()
+        named = jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL)
+        assert "<lora:tcd-one:1>" in named.info["prompt"]
