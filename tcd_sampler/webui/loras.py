@@ -185,9 +185,7 @@ def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
     for entry in get_index().unlabelled:
         alike = list_alike(entry, files)
         if alike:
-            known = hash_content(entry, alike) if may_hash else list_hashes(entry)
-            identity = CATALOGUE.identify(entry, known)
-            if identity and identity.file in files:
+            if CATALOGUE.identify(entry, hash_content(entry, alike) if may_hash else list_hashes(entry)):
                 yield entry
 
 
