@@ -184,9 +184,8 @@ def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
     """The entries that nothing but their content tells to be one of these files."""
     for entry in get_index().unlabelled:
         alike = list_alike(entry, files)
-        if alike:
-            if CATALOGUE.identify(entry, hash_content(entry, alike) if may_hash else list_hashes(entry)):
-                yield entry
+        if alike and CATALOGUE.identify(entry, hash_content(entry, alike) if may_hash else list_hashes(entry)):
+            yield entry
 
 
 def pick(entries: Iterable[Any], line: str, family: str | None, files: list[Published]) -> Any:

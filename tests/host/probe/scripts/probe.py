@@ -178,14 +178,15 @@ class Probe(scripts.Script):
         return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
 
     def setup(self, p, *_):
-        current.restore()  # before ours, which comes first of all, prepares the job
+        """Before ours, which comes first of all, prepares the job."""
+        current.restore()
+        current.opened = []
+        watch_files()
 
     def before_process(self, p, file, actions):
         if current.p is None or p.extra_generation_params is not current.p.extra_generation_params:
             current.log = []  # ADetailer has scripts start once more with a copy of a job
         current.p, current.record, current.actions = p, {} if file else None, actions.split()
-        current.opened = []
-        watch_files()
         current.copied = current.copied if "again" in current.actions else []
         denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
         for action in current.actions:
