@@ -182,10 +182,7 @@ def list_known(files: list[Published]) -> Iterator[Any]:
 
 def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
     """The entries that nothing but their content tells to be one of these files."""
-    for entry in get_index().unlabelled:
-        alike = list_alike(entry, files)
-        if alike and CATALOGUE.identify(entry, hash_content(entry, alike) if may_hash else list_hashes(entry)):
-            yield entry
+    return (entry for entry in get_index().unlabelled if list_alike(entry, files) and identify(entry, may_hash))
 
 
 def pick(entries: Iterable[Any], line: str, family: str | None, files: list[Published]) -> Any:

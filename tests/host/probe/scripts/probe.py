@@ -141,7 +141,8 @@ def watch_files():
             continue
 
         def watched(path, *args, own=own, **kwargs):
-            current.opened.append(Path(path).stem)
+            if "Lora" in Path(path).parts:
+                current.opened.append(Path(path).stem)
             return own(path, *args, **kwargs)
 
         watched.watched = True
