@@ -74,18 +74,17 @@ def text_encoder() -> Shapes:
     yield from layer(f"{model}.final_layer_norm", TEXT_WIDTH)
 
 
-def unet_resblock(name: str, width_in: int) -> Shapes:
+def unet_resblock(name: str, width_in: int, width: int = UNET_WIDTH, time_width: int = TIME_WIDTH) -> Shapes:
     yield from layer(f"{name}.in_layers.0", width_in)
-    yield from layer(f"{name}.in_layers.2", UNET_WIDTH, width_in, 3, 3)
-    yield from layer(f"{name}.emb_layers.1", UNET_WIDTH, TIME_WIDTH)
-    yield from layer(f"{name}.out_layers.0", UNET_WIDTH)
-    yield from layer(f"{name}.out_layers.3", UNET_WIDTH, UNET_WIDTH, 3, 3)
-    if width_in != UNET_WIDTH:
-        yield from layer(f"{name}.skip_connection", UNET_WIDTH, width_in, 1, 1)
+    yield from layer(f"{name}.in_layers.2", width, width_in, 3, 3)
+    yield from layer(f"{name}.emb_layers.1", width, time_width)
+    yield from layer(f"{name}.out_layers.0", width)
+    yield from layer(f"{name}.out_layers.3", width, width, 3, 3)
+    if width_in != width:
+        yield from layer(f"{name}.skip_connection", width, width_in, 1, 1)
 
 
-def transformer(name: str) -> Shapes:
-    width = UNET_WIDTH
+def transformer(name: str, width: int = UNET_WIDTH) -> Shapes:
     yield from layer(f"{name}.norm", width)
     yield from layer(f"{name}.proj_in", width, width, 1, 1)
     block = f"{name}.transformer_blocks.0"

@@ -1,7 +1,7 @@
 """Jobs beside popular extensions: their features have an effect, TCD's gamma too, and the next job is as before.
 
-ControlNet is here with a T2I-Adapter alone: test_controlnet.py has its modes, and the ControlNet models that its loader
-knows have the full width of SDXL or SD 1.5, which is too slow for tests.
+AnimateDiff and ControlNet take models of full width alone, which are too slow for tests: they are copies that have the
+small checkpoints' widths in that place.
 """
 
 import json
@@ -16,10 +16,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from . import controlnet_models
 from .conftest import find_extension, long, needs
-from .jobs import DEFAULTS, OPTION, Jobs, Result, picture
-from .test_company import gamma
-from .test_controlnet import with_unit, write_adapter
+from .jobs import DEFAULTS, OPTION, Jobs, Result, mask, picture
+from .test_company import CHEAP, gamma
+from .test_controlnet import MODES, with_unit, write_adapter
 from .test_seeds import SAME, difference
 from .test_single_pass import ALONE, log
 
@@ -111,6 +112,23 @@ APART = {"override_settings": {"return_grid": False}}
 UNIT = with_unit(model=ADAPTER)["scripts"]["ControlNet"]["args"]
 SMALL = {"init_images": [picture(64)]}
 
+CONTROLLED = {**CHEAP, "override_settings": {"sd_model_checkpoint": f"{controlnet_models.CHECKPOINT}.safetensors"}}
+CANNY = {"model": controlnet_models.CANNY, "module": "canny", "image": mask()}
+DEPTH = {"model": controlnet_models.DEPTH}
+IP_ADAPTER = {
+    "model": controlnet_models.IP_ADAPTER,
+    "module": "ip-adapter-auto",
+    "image": None,
+    "ipadapter_input": controlnet_models.make_encoded_image(),
+}
+
+
+def control_case(name, *units, prompt_alone=True):
+    """ControlNet, on the checkpoint that its models fit."""
+    arguments = [with_unit(**unit)["scripts"]["ControlNet"]["args"][0] for unit in units]
+    return Case(name, CONTROLNET, "ControlNet", arguments, CONTROLLED, prompt_alone=prompt_alone)
+
+
 CASES = [
     Case("SEG", INCANTATIONS, "Incantations", {"Active": True}, has_effect=False),
     Case("SEG, batch", INCANTATIONS, "Incantations", {"Active": True}, {"batch_size": 2, **APART}, has_effect=False),
@@ -123,6 +141,10 @@ LONG_CASES = [
     Case("MultiDiffusion", TILED, "Tiled Diffusion", TILES, LARGE),
     Case("Mixture of Diffusers", TILED, "Tiled Diffusion", {**TILES, "Method": "Mixture of Diffusers"}, LARGE),
     Case("T2I-Adapter", CONTROLNET, "ControlNet", UNIT, SD15, prompt_alone=True),
+    *(control_case(f"ControlNet canny, {mode}", {**CANNY, "control_mode": mode}) for mode in MODES),
+    control_case("ControlNet depth", DEPTH),
+    control_case("ControlNet canny and depth", CANNY, DEPTH),
+    control_case("IP-Adapter", IP_ADAPTER, prompt_alone=False),
     Case(
         "Dynamic Prompts", DYNAMIC, "", {}, {"prompt": "a {green|blue} ship"}, {"prompt": "a ship"}, prompt_alone=True
     ),
@@ -182,14 +204,21 @@ def is_installed(request, name):
 
 
 def copy_extension(extension, folder):
-    """A copy, since some write into their folders; AnimateDiff's has blocks of the small UNet's widths."""
+    """A copy, since some write into their folders; the models of some have the small UNets' widths."""
     copy = shutil.copytree(extension, folder / extension.name, ignore=shutil.ignore_patterns(".git"))
     if extension.name == ANIMATEDIFF:
-        source = copy / "motion_module.py"
-        text = source.read_text(encoding="utf-8")
-        source.write_text(text.replace("(320, 640, 1280) if", f"{WIDTHS} if"), encoding="utf-8")
+        replace(copy / "motion_module.py", "(320, 640, 1280) if", f"{WIDTHS} if")
         write_motion_module(copy / "model" / MODULE)
+    if extension.name == CONTROLNET:
+        full, width = (f"'model_channels': {n}," for n in (controlnet_models.FULL_WIDTH, controlnet_models.WIDTH))
+        replace(copy / "scripts" / "controlnet_model_guess.py", full, width)
     return copy
+
+
+def replace(file, old, new):
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def find_flags(names, folder):
@@ -205,6 +234,8 @@ def find_flags(names, folder):
 def make_models(webui, names):
     if CONTROLNET in names:
         write_adapter(webui.data / "models" / "ControlNet" / f"{ADAPTER}.safetensors")
+        controlnet_models.write_models(webui.data / "models" / "ControlNet")
+        controlnet_models.write_checkpoint(webui.data / "models" / "Stable-diffusion")
     if ADETAILER in names:
         file = webui.data / "models" / "adetailer" / DETECTOR
         file.parent.mkdir(exist_ok=True)
@@ -326,9 +357,10 @@ def test_gamma_has_its_effect(beside, case):
 
 @in_every_case
 def test_the_next_job_is_as_before(jobs, beside, case):
-    before = jobs.txt2img(0.8)
+    plain = {"override_settings": case.fields.get("override_settings", {})}  # on the case's checkpoint
+    before = jobs.txt2img(0.8, **plain)
     beside(case, 0.3)
-    assert difference(jobs.txt2img(0.8), before) == 0
+    assert difference(jobs.txt2img(0.8, **plain), before) == 0
 
 
 @for_extension(ADETAILER)

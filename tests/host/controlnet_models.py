@@ -1,0 +1,154 @@
+"""Writes random models for sd-webui-controlnet, and a checkpoint that they fit, all in SD 1.5's layout.
+
+The checkpoint's UNet has SD 1.5's four levels, unlike the other small ones, since a ControlNet adds to every one of its
+skip connections and an IP-Adapter to every attention to the prompt. All widths are a fifth of SD 1.5's.
+"""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from .checkpoint_sd15 import (
+    TEXT_WIDTH,
+    Shapes,
+    Variant,
+    copy,
+    layer,
+    make_weight,
+    model_config,
+    text_encoder,
+    transformer,
+    unet_resblock,
+    vae,
+    write_text_config,
+)
+from .checkpoint_sd15 import UNET_WIDTH as FULL_WIDTH
+
+WIDTH = FULL_WIDTH // 5
+LEVELS = [1, 2, 4, 4]
+"""Each level's width, in widths of the first."""
+
+CHECKPOINT = "control-sd15"
+CANNY, DEPTH, IP_ADAPTER = "control_v11p_sd15_canny", "control_v11f1p_sd15_depth", "ip-adapter_sd15"
+"""As the real ones are called: the extension goes by the last name."""
+
+IMAGE_WIDTH, IMAGE_TOKENS = 1024, 4
+"""What an IP-Adapter is given of an image, and how many tokens it makes of that."""
+
+HINTS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96), (WIDTH, 256)]
+"""A ControlNet's convolutions over its image."""
+
+HINT_GAIN = 1.7
+"""Of those, each of which an activation follows that halves what passes."""
+
+
+def encoder(model: str) -> Shapes:
+    """The half that UNets and ControlNets have in common."""
+    time_width = 4 * WIDTH
+    yield from layer(f"{model}.time_embed.0", time_width, WIDTH)
+    yield from layer(f"{model}.time_embed.2", time_width, time_width)
+    yield from layer(f"{model}.input_blocks.0.0", WIDTH, 4, 3, 3)
+    before, i = WIDTH, 1
+    for level, multiple in enumerate(LEVELS):
+        width = multiple * WIDTH
+        for _ in range(2):
+            yield from unet_resblock(f"{model}.input_blocks.{i}.0", before, width, time_width)
+            if level < 3:
+                yield from transformer(f"{model}.input_blocks.{i}.1", width)
+            before, i = width, i + 1
+        if level < 3:
+            yield from layer(f"{model}.input_blocks.{i}.0.op", width, width, 3, 3)
+            i += 1
+    yield from unet_resblock(f"{model}.middle_block.0", before, before, time_width)
+    yield from transformer(f"{model}.middle_block.1", before)
+    yield from unet_resblock(f"{model}.middle_block.2", before, before, time_width)
+
+
+def get_skipped_widths() -> list[int]:
+    """Those of the skip connections."""
+    widths = [WIDTH]
+    for level, multiple in enumerate(LEVELS):
+        widths += [multiple * WIDTH] * (2 if level == 3 else 3)
+    return widths
+
+
+def unet() -> Shapes:
+    model = "model.diffusion_model"
+    yield from encoder(model)
+    skipped = get_skipped_widths()
+    before = LEVELS[-1] * WIDTH
+    for i in range(12):
+        level = 3 - i // 3
+        width = LEVELS[level] * WIDTH
+        block = f"{model}.output_blocks.{i}"
+        yield from unet_resblock(f"{block}.0", before + skipped.pop(), width, 4 * WIDTH)
+        if level < 3:
+            yield from transformer(f"{block}.1", width)
+        if level > 0 and i % 3 == 2:
+            yield from layer(f"{block}.{1 if level == 3 else 2}.conv", width, width, 3, 3)
+        before = width
+    yield from layer(f"{model}.out.0", WIDTH)
+    yield from layer(f"{model}.out.2", 4, WIDTH, 3, 3)
+
+
+def controlnet() -> Shapes:
+    model = "control_model"
+    yield from encoder(model)
+    for i, (width, width_in) in enumerate(HINTS):
+        yield from layer(f"{model}.input_hint_block.{2 * i}", width, width_in, 3, 3)
+    for i, width in enumerate(get_skipped_widths()):
+        yield from layer(f"{model}.zero_convs.{i}.0", width, width, 1, 1)
+    yield from layer(f"{model}.middle_block_out.0", LEVELS[-1] * WIDTH, LEVELS[-1] * WIDTH, 1, 1)
+
+
+def ip_adapter() -> Shapes:
+    yield from layer("image_proj.proj", IMAGE_TOKENS * TEXT_WIDTH, IMAGE_WIDTH)
+    yield from layer("image_proj.norm", TEXT_WIDTH)
+    down = [multiple for multiple in LEVELS[:3] for _ in range(2)]
+    up = [multiple for multiple in LEVELS[2::-1] for _ in range(3)]
+    for i, multiple in enumerate([*down, *up, LEVELS[-1]]):
+        for name in ("to_k_ip", "to_v_ip"):
+            yield f"ip_adapter.{2 * i + 1}.{name}.weight", (multiple * WIDTH, TEXT_WIDTH)
+
+
+def make(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    return {name: make_one(name, shape).half() for name, shape in shapes}
+
+
+def make_one(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    if ".output_blocks." in name and name.endswith("skip_connection.weight"):
+        return copy(shape, list(range(shape[1] - shape[0], shape[1])))  # the last ones have skipped the lower levels
+    gain = HINT_GAIN if "input_hint_block" in name else 1.0
+    return gain * make_weight(name, shape)
+
+
+def make_encoded_image() -> str:
+    """What an image encoder would make of an image, as the extension's API wants it."""
+    encoding = torch.randn(1, IMAGE_WIDTH, generator=torch.Generator().manual_seed(0))
+    buffer = io.BytesIO()
+    torch.save({"image_embeds": encoding}, buffer)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def write_checkpoint(folder: Path) -> None:
+    weights = {**make(text_encoder(), 0), **make(vae(), 0), **make(unet(), 0)}
+    weights["first_stage_model.encoder.conv_out.bias"][4:] = -30.0  # of the log variance: encoding draws no noise
+    folder = folder.resolve()  # the text encoder is beside the checkpoints themselves, not beside a link to them
+    save_file(weights, folder / f"{CHECKPOINT}.safetensors")
+    config = model_config(Variant(), write_text_config(folder))
+    config["params"]["unet_config"]["params"].update(
+        model_channels=WIDTH, attention_resolutions=[4, 2, 1], channel_mult=LEVELS
+    )
+    (folder / f"{CHECKPOINT}.yaml").write_text(json.dumps({"model": config}))
+
+
+def write_models(folder: Path) -> None:
+    """The two ControlNets and the IP-Adapter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (name, shapes) in enumerate(((CANNY, controlnet()), (DEPTH, controlnet()), (IP_ADAPTER, ip_adapter()))):
+        save_file(make(shapes, seed), folder / f"{name}.safetensors")
