@@ -21,7 +21,7 @@ class Text:
 
 ETA_USED = "TCD ran with gamma {gamma} from the request's eta. Send the script argument to choose another gamma."
 ETA_NOT_USED = "TCD ran with gamma {gamma}. The request's eta, {eta}, was not used."
-RECIPE_NOT_USED = "The recipe {recipe} changed no setting: the request itself sets {fields}."
+RECIPE_NOT_USED = "The request itself sets {fields}, so the recipe {recipe} did not change them."
 UNKNOWN_SCHEDULE = "TCD ran with its own schedule, since this WebUI has no schedule type {schedule}."
 NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
 

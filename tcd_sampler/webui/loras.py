@@ -92,10 +92,12 @@ def add_to_list(name: str) -> None:
 def get_default_lora(p: Any) -> tuple[Any, Any] | None:
     """The LoRA that a setting of the host's, or of the job's own, adds to its prompts, and its weight, unchecked.
 
-    A list or dict is returned as it is, for over one the host applies no LoRA at all.
+    By its file's name alone, as the host has it. A list or dict is returned as it is: over one, the host applies no
+    LoRA at all.
     """
     name = get_setting(p, "sd_lora", "None")
-    if isinstance(name, Hashable) and (name == "None" or not isinstance(name, str) or look_up(name) is None):
+    networks = find_networks()
+    if isinstance(name, Hashable) and (networks is None or name not in networks.available_networks):
         return None
     return name, get_setting(p, "extra_networks_default_multiplier", 1)
 
@@ -124,9 +126,10 @@ def identify(entry: Any, may_hash: bool = False) -> Identity | None:
 
 
 def list_alike(entry: Any, files: Iterable[Published]) -> list[Published]:
-    """Those of some published files that have its size, and could be it."""
+    """Those of some published files that have its size, and could be it; none where the file is gone by now."""
     size = get_index().get_size(entry)
-    return [file for file in files if file.size == size]
+    alike = [file for file in files if file.size == size]
+    return alike if alike and os.path.exists(entry.filename) else []
 
 
 def list_hashes(entry: Any) -> list[str]:
@@ -182,15 +185,20 @@ def list_known(files: list[Published]) -> Iterator[Any]:
 
 def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
     """The entries that nothing but their content tells to be one of these files."""
-    return (entry for entry in get_index().unlabelled if list_alike(entry, files) and identify(entry, may_hash))
+    index, sizes = get_index(), {file.size for file in files}
+    if not sizes:
+        return iter(())
+    alike = (entry for entry in index.unlabelled if index.get_size(entry) in sizes)
+    return (entry for entry in alike if list_alike(entry, files) and identify(entry, may_hash))
 
 
 def pick(entries: Iterable[Any], line: str, family: str | None, files: list[Published]) -> Any:
     """The best of a line's files for a base family: those that the host can load first, then the published ones."""
     ranks = []
     for entry in {id(entry): entry for entry in entries if is_usable(entry.name, strips_comments())}.values():
-        header, identity = read_header(entry), identify(entry)
-        if header and header.family == family and identity and identity.use.line == line:
+        header = read_header(entry)
+        identity = identify(entry) if header and header.family == family else None
+        if header and identity and identity.use.line == line:
             is_published = identity.by == CONTENT or bool(list_alike(entry, files))
             ranks.append((header.format != KOHYA, not is_published, entry.name, entry))
     return min(ranks, key=lambda rank: rank[:3])[3] if ranks else None

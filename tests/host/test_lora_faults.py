@@ -169,6 +169,8 @@ def test_a_renamed_file_is_known_by_its_content(start_webui, tmp_path):
         assert ["<lora:renamed:1>" in run.info["prompt"] for run in runs] == [True, True]
         opened = [run.info["extra_generation_params"]["opened"] for run in runs]
         assert (opened[0].count("renamed") > 1, opened[1]) == (True, [])
+        file.unlink()  # and the WebUI's list has it still
+        assert "<lora" not in jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL).info["prompt"]
         loras.write(webui.lora_folder / "tcd-one.safetensors", seed=1)
         webui.refresh_loras()
         named = jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL)

@@ -21,7 +21,7 @@ def test_valid_ones(start_webui, webui, tmp_path):
     with start_with(start_webui, saved, **lists, **{OPTION: 0.55}) as webui:
         assert webui.component("txt2img_tcd_gamma")["value"] == 0.85
         assert webui.component("txt2img_tcd_hires_gamma")["value"] == "0.25"
-        assert len(webui.components(f"setting_{OPTION}")) >= 2
+        assert webui.components(f"setting_{OPTION}")
         assert "Traceback" not in webui.log()
         assert "TCD gamma: 0.55" in Jobs(webui, tmp_path).txt2img(steps=1).infotext
 
