@@ -5,14 +5,14 @@ from typing import Any
 from .names import NAME
 
 
-def set_arguments(p: Any, script: Any, *values: Any) -> None:
-    """Gives a job arguments of its own: copies of a job, such as a plot's cells, share theirs.
+def set_arguments(p: Any, script: Any, *values: Any, first: int = 0) -> None:
+    """Gives a job arguments of its own, from the first named on: copies of a job, such as a plot's cells, share theirs.
 
     A job that another extension made without arguments stays without.
     """
-    arguments, end = list(p.script_args), script.args_from + len(values)
-    if len(arguments) >= end:
-        arguments[script.args_from : end] = values
+    arguments, start = list(p.script_args), script.args_from + first
+    if len(arguments) >= start + len(values):
+        arguments[start : start + len(values)] = values
         p.script_args = type(p.script_args)(arguments)
 
 
@@ -20,5 +20,4 @@ def set_argument(p: Any, index: int, value: Any) -> None:
     """Gives a job one of them."""
     for script in p.scripts.alwayson_scripts if p.scripts else ():
         if script.title() == NAME:
-            own = list(p.script_args[script.args_from : script.args_to])
-            set_arguments(p, script, *own[:index], value, *own[index + 1 :])
+            set_arguments(p, script, value, first=index)

@@ -58,7 +58,7 @@ def reporting(p: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        say(p, FAILED, error=name_error(error))
+        say(p, FAILED, error=type(error).__name__)
         log(error)
 
 
@@ -68,11 +68,7 @@ def log(error: Exception) -> None:
 
 
 def describe_failure(error: Exception) -> str:
-    return translate(Text(FAILED, {"error": name_error(error)}))
-
-
-def name_error(error: Exception) -> str:
-    return type(error).__name__
+    return translate(Text(FAILED, {"error": type(error).__name__}))
 
 
 def refuse(p: Any, error: Exception) -> None:
