@@ -24,11 +24,18 @@ def register() -> None:
     """Makes ours the one sampler and schedule of the name, whoever came first. Does nothing where it is so."""
     if is_registered():
         return
-    displaced["sampler"] += put_in(sd_samplers.all_samplers, SAMPLER)
+    others = {
+        "sampler": put_in(sd_samplers.all_samplers, SAMPLER),
+        "schedule": put_in(host.get_schedules(), SCHEDULE),
+    }
     sd_samplers.all_samplers_map.update({NAME: SAMPLER, ALIAS: SAMPLER})
-    displaced["schedule"] += put_in(host.get_schedules(), SCHEDULE)
     host.get_schedules_map().update({SCHEDULE.name: SCHEDULE, SCHEDULE.label: SCHEDULE})
     refresh()
+    for kind, entries in others.items():
+        displaced[kind] += entries
+    kinds = " and ".join(kind for kind, entries in others.items() if entries)
+    if kinds:
+        logger.warning("TCD: another extension's %s \"%s\" makes way for this one's.", kinds, NAME)
 
 
 def is_registered() -> bool:
@@ -51,13 +58,6 @@ def unregister() -> None:
     refresh()
     for entries in displaced.values():
         entries.clear()
-
-
-def log_displaced() -> None:
-    """Says once, when all scripts are loaded, that there are others."""
-    kinds = " and ".join(kind for kind, others in displaced.items() if others)
-    if kinds:
-        logger.warning("TCD: another extension's %s \"%s\" makes way for this one's.", kinds, NAME)
 
 
 def put_in(entries: list[Any], ours: Any) -> list[Any]:

@@ -11,7 +11,7 @@ REQUIRED = {
     "paths_internal": ["data_path"],
     "processing": ["create_infotext"],
     "rng": ["ImageRNG"],
-    "script_callbacks": ["on_app_started", "on_before_ui", "on_infotext_pasted", "on_script_unloaded"],
+    "script_callbacks": ["on_infotext_pasted", "on_script_unloaded"],
     "scripts": ["AlwaysVisible", "Script.on_after_component", "list_scripts", "scripts_data"],
     "sd_models": ["get_closet_checkpoint_match", "select_checkpoint"],
     "sd_samplers": ["all_samplers", "all_samplers_map", "find_sampler_config", "set_samplers"],

@@ -13,6 +13,7 @@ from .controls import Controls
 from .errors import BadInput, refusing, reporting
 from .hints import say_hints
 from .infotext import InfotextField, read_gamma, read_hires_gamma
+from .install import add_to_lists, finish
 from .job import Gammas, follow_sampler, prepare, settle
 from .names import GAMMA, HIRES_GAMMA, NAME
 from .recipes import follow_recipe
@@ -20,13 +21,6 @@ from .registration import register
 from .said import add_to_info, forget_said
 from .sampler import check_model
 from .settings import check_settings
-from .xyz import add_axes
-
-
-def add_to_lists() -> None:
-    """Puts all that the host lists into its lists, where it is not there yet."""
-    register()
-    add_axes()
 
 
 class TCDScript(scripts.Script):
@@ -40,6 +34,7 @@ class TCDScript(scripts.Script):
     def __init__(self) -> None:
         # The host makes its scripts just before it makes its lists' dropdowns: other extensions have had their say.
         add_to_lists()
+        finish()
         self.tcd_controls: Controls | None = None
         self.has_ui = False
 

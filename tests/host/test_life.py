@@ -253,11 +253,14 @@ def test_the_default_is_the_settings(jobs, default_gamma):
 
 
 def test_jobs_without_the_script_take_the_settings(jobs, default_gamma):
-    """Inner passes of other extensions, and samplers that another one has renamed."""
+    """Inner passes of other extensions."""
     inner = jobs.txt2img(script_name="Probe inner job", script_args=[])
     assert "TCD gamma: 0.55" in inner.infotext
     assert numpy.array_equal(inner.pixels, jobs.txt2img(negative_prompt="").pixels)
-    assert "TCD gamma: 0.55" in jobs.txt2img(0.1, actions="rename").infotext
+
+
+def test_a_job_whose_sampler_another_one_renames_keeps_its_gamma(jobs, default_gamma):
+    assert "TCD gamma: 0.1" in jobs.txt2img(0.1, actions="rename").infotext
 
 
 def test_eta_is_gamma(jobs):

@@ -96,10 +96,11 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
         jobs = Jobs(webui, tmp_path)
         assert_one_of_each(webui, jobs)
         lines, starts = webui.log().count("makes way"), webui.log().count("Startup time")
-        assert lines == starts
+        assert lines % starts == 0
+        assert 1 <= lines // starts <= len(order)
         webui.reload_ui()
         assert_one_of_each(webui, jobs)
-        assert webui.log().count("makes way") == lines + 1
+        assert webui.log().count("makes way") == lines + lines // starts
         disable(webui, "sd-webui-tcd")
         assert "TCD" in names(webui, "samplers")
         assert "TCD gamma" not in jobs.txt2img().infotext
