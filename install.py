@@ -35,7 +35,7 @@ def complain(sentence: str, status: int = 1) -> int:
 
 
 def find_published() -> dict[str, Any]:
-    from tcd_sampler.catalogue import CATALOGUE
+    from tcd_sampler.loras.catalogue import CATALOGUE
 
     return {lora.name: lora for lora in CATALOGUE.for_tcd}
 
@@ -73,7 +73,7 @@ def download_all(published: dict[str, Any], names: list[str], folder: Path | Non
 def download_one(lora: Any, folder: Path) -> int:
     from tqdm import tqdm
 
-    from tcd_sampler.download import DownloadError, download
+    from tcd_sampler.loras.download import DownloadError, download
 
     try:
         with (

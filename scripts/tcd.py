@@ -6,13 +6,13 @@ import sys
 for name in [name for name in sys.modules if name.partition(".")[0] == "tcd_sampler"]:
     del sys.modules[name]  # or an update would run the code of before it, until the WebUI itself is restarted
 
-from tcd_sampler.webui.requirements import find_missing  # noqa: E402
+from tcd_sampler.webui.compat.requirements import find_missing  # noqa: E402
 
 missing = find_missing()
 if missing:
     logging.getLogger("tcd_sampler").error("TCD: not added, for this WebUI has no %s.", missing)
 else:
-    from tcd_sampler.webui.install import install
+    from tcd_sampler.webui.extension import install
     from tcd_sampler.webui.script import TCDScript  # noqa: F401  (the WebUI looks for it here)
 
     install()

@@ -1,6 +1,6 @@
-"""TCD without a WebUI: a page in the browser, or with --prompt a picture. See tcd_sampler.demo.command."""
+"""TCD without a WebUI: a page in the browser, or with --prompt a picture. See tcd_sampler.lab.demo.command."""
 
-from .demo.command import main
+from .lab.demo.command import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -10,14 +10,14 @@ def pytest_addoption(parser):
         "--extensions",
         type=Path,
         metavar="DIR",
-        help="other extensions for the tests in tests/host, one subfolder each (default: the WebUI's own)",
+        help="other extensions for the tests in tests/webui, one subfolder each (default: the WebUI's own)",
     )
-    parser.addoption("--long", action="store_true", help="run the long tests in tests/host too")
+    parser.addoption("--long", action="store_true", help="run the long tests in tests/webui too")
     parser.addoption(
         "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"
     )
     parser.addoption("--pictures", type=Path, metavar="DIR", help="where to put the README's pictures of the WebUI")
-    parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/host with")
+    parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/webui with")
 
 
 def pytest_configure(config):
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_ignore_collect(collection_path, config):
-    if config.getoption("--webui") is None and collection_path.name == "host":
+    if config.getoption("--webui") is None and collection_path.name == "webui":
         return True
     return None
 
@@ -41,7 +41,7 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_terminal_summary(terminalreporter, config):
     if config.getoption("--webui") is None:
         terminalreporter.write_line(
-            "Not run: tests/host, which start a real WebUI; give them one's folder with --webui DIR."
+            "Not run: tests/webui, which start a real WebUI; give them one's folder with --webui DIR."
         )
     elif not config.getoption("--long"):
         terminalreporter.write_line("Not run: the long tests; ask for them with --long.")

@@ -17,8 +17,8 @@ import torch
 from modules import shared
 from modules.sd_samplers_kdiffusion import CFGDenoiserKDiffusion
 
-from . import host
-from .host import get_option
+from .compat import host
+from .compat.host import get_option
 from .names import SINGLE_PASS_OPTION
 from .neighbours import Parts, find_use_by_extensions
 

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import HTTPException
 from modules import errors, shared
 
-from ..texts import FAILED, Text
-from .host import shows_errors
+from ..messages import FAILED, Text
+from .compat.host import shows_errors
 from .said import say
 from .translation import translate
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from modules import sd_samplers
 
 from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
-from ..texts import ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE
-from . import host
+from ..messages import ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE
+from .compat import host
 from .errors import bad_input
 from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
 from .said import say

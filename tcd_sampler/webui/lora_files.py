@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..catalogue import Published
-from ..conversion import convert_to_kohya
-from ..prompt import find_loras
-from .host import FOREIGN_FORMATS, get_lora_folder, strips_comments
+from ..loras.catalogue import Published
+from ..loras.conversion import convert_to_kohya
+from ..loras.prompt import find_loras
+from .compat.host import FOREIGN_FORMATS, get_lora_folder, strips_comments
 from .loras import add_to_list, look_up, read_header
 
 SECONDS = 0.3
@@ -17,7 +17,7 @@ SECONDS = 0.3
 def get(lora: Published) -> Iterator[int]:
     """Puts it into the host's folder and list; yields now and then how many bytes are there. ValueError if it fails."""
     try:
-        from ..download import DownloadError, download
+        from ..loras.download import DownloadError, download
     except ImportError as error:  # all hosts have it so far, but none says so
         raise ValueError(f"{lora.name} was not downloaded: this WebUI has no Python package {error.name}.") from error
     said = -SECONDS

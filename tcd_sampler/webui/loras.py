@@ -14,11 +14,11 @@ from typing import Any
 
 from modules import hashes
 
-from ..catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, Published
-from ..hints import Active
-from ..lora import KOHYA, LoRA, find_fault, read_lora
-from ..prompt import is_usable
-from .host import find_networks, get_setting, strips_comments
+from ..advice import Active
+from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, Published
+from ..loras.header import KOHYA, LoRA, find_fault, read_lora
+from ..loras.prompt import is_usable
+from .compat.host import find_networks, get_setting, strips_comments
 
 
 def look_up(name: str) -> Any:

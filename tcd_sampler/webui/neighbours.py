@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from modules import script_callbacks, shared
 
-from . import host
+from .compat import host
 
 
 def find_use_by_extensions(denoiser: Any) -> str:

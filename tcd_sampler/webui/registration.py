@@ -6,7 +6,7 @@ from typing import Any
 from modules import sd_samplers
 from modules.sd_samplers_common import SamplerData
 
-from . import host
+from .compat import host
 from .names import ALIAS, NAME
 from .sampler import TCDSampler, get_schedule
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..texts import Text
-from .host import KEEPS_CALLABLES
+from ..messages import Text
+from .compat.host import KEEPS_CALLABLES
 from .names import HINTS
 from .translation import translate
 

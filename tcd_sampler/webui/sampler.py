@@ -7,13 +7,13 @@ import torch
 from modules import rng, shared
 from modules.sd_samplers_kdiffusion import KDiffusionSampler
 
+from ..messages import UNKNOWN_SCHEDULE
 from ..sampling import sample_tcd
 from ..schedule import find_table, get_sigmas_tcd
-from ..texts import UNKNOWN_SCHEDULE
-from . import host
+from .compat import host
+from .compat.host import get_option
 from .denoiser import TCDDenoiser
 from .errors import bad_input
-from .host import get_option
 from .job import get_gamma, has_tcd_hires_pass, is_tcd, use_schedule_name
 from .said import say
 

@@ -8,19 +8,19 @@ import gradio as gr
 from modules import scripts
 
 from ..gamma import DEFAULT_GAMMA, check_gamma
+from .advice import say_hints
 from .arguments import set_arguments
-from .controls import Controls
 from .errors import BadInput, refusing, reporting
-from .hints import say_hints
-from .infotext import InfotextField, read_gamma, read_hires_gamma
-from .install import add_to_lists, finish
+from .extension import add_to_lists, finish
 from .job import Gammas, follow_sampler, prepare, settle
 from .names import GAMMA, HIRES_GAMMA, NAME
-from .recipes import follow_recipe
+from .presets import follow_recipe
 from .registration import register
 from .said import add_to_info, forget_said
 from .sampler import check_model
-from .settings import check_settings
+from .ui.controls import Controls
+from .ui.infotext import InfotextField, read_gamma, read_hires_gamma
+from .ui.settings import check_settings
 
 
 class TCDScript(scripts.Script):

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from ..texts import Text
-from .host import get_option
+from ..messages import Text
+from .compat.host import get_option
 
 LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 

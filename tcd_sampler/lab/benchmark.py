@@ -1,0 +1,244 @@
+"""Measures sample_tcd beside its neighbours, without a network: time per step, and how often each makes a GPU wait.
+
+    python -m tcd_sampler.lab.benchmark [--webui DIR]
+
+Wants diffusers and k-diffusion: pip install ".[parity]". Needs no GPU: the time is the CPU's, the waits are counted.
+"""
+
+import argparse
+import ast
+import random
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from .. import get_sigmas_tcd, sample_tcd
+from .parity import Reference, single_thread
+
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+
+import diffusers  # noqa: E402
+import k_diffusion  # noqa: E402
+
+SHAPES = [(1, 4, 128, 128), (8, 4, 128, 128)]
+SECONDS = 15.0
+"""How long to repeat the timing of each shape."""
+
+TIMED, SHORT, LONG = 20, 4, 8
+"""Steps of a run that is timed, and of the two whose waits are counted."""
+
+EULER = "Euler a (k-diffusion)"
+TCD = "TCD (this extension)"
+LCM = "LCM (the WebUI)"
+REFERENCE = "TCDScheduler.step (diffusers)"
+
+
+class Job:
+    """A batch of latents with all that a run needs, where the WebUI has it: sigmas on the CPU, the rest moved.
+
+    The step noise is one prepared tensor: to draw it would cost all samplers the same and hide how they differ.
+    """
+
+    def __init__(self, shape: Sequence[int], move: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor):
+        self.scheduler = Reference("epsilon", torch.float32).scheduler
+        alphas_cumprod = self.scheduler.alphas_cumprod
+        table = ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
+        x, noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+        self.x, self.noise, self.model = move(x), move(noise), DoNothing(move(table))
+        self.schedules = {n: get_sigmas_tcd(n, table) for n in (TIMED, SHORT, LONG)}
+
+
+class DoNothing:
+    """Stands in for the model of every sampler alike, at next to no cost, and notes when it is called."""
+
+    def __init__(self, sigmas: torch.Tensor) -> None:
+        self.sigmas = sigmas
+        self.calls: list[float] = []
+
+    def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        self.calls.append(time.perf_counter())
+        return x * 0.5
+
+
+Sampler = Callable[[Job, int], None]
+
+
+def of_k_diffusion(sample: Callable[..., torch.Tensor]) -> Sampler:
+    """Runs a sampler that has k-diffusion's interface."""
+
+    def run(job: Job, n: int) -> None:
+        sample(job.model, job.x, job.schedules[n], disable=True, noise_sampler=lambda *_: job.noise)
+
+    return run
+
+
+def run_reference(job: Job, n: int) -> None:
+    """Runs diffusers' scheduler as its pipelines do."""
+    x = job.x
+    job.scheduler.set_timesteps(n, device=x.device)
+    with mock.patch("diffusers.schedulers.scheduling_tcd.randn_tensor", return_value=job.noise):
+        for t in job.scheduler.timesteps:
+            x = job.scheduler.step(job.model(x, t), t, x, return_dict=False)[0]
+
+
+def load_sample_lcm(webui: Path) -> Callable[..., torch.Tensor]:
+    """The WebUI's sampler alone: to import its module would start the whole WebUI."""
+    path = webui / "modules" / "sd_samplers_lcm.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "sample_lcm"]
+    names = dict(vars(k_diffusion.sampling))
+    exec(compile(ast.Module([function], []), str(path), "exec"), names)
+    sample_lcm: Callable[..., torch.Tensor] = names["sample_lcm"]
+    return sample_lcm
+
+
+def time_step(sampler: Sampler, job: Job) -> float:
+    """Seconds from one call of the model to the next, in the median of a run: what it does once stays out of it."""
+    job.model.calls.clear()
+    sampler(job, TIMED)
+    return median(b - a for a, b in zip(job.model.calls, job.model.calls[1:]))
+
+
+def time_steps(samplers: dict[str, Sampler], shape: Sequence[int]) -> dict[str, list[float]]:
+    """Seconds per step, one of each sampler per repeat; in a repeat all take turns, so that drift meets all alike."""
+    job, order = Job(shape), list(samplers)
+    seconds: dict[str, list[float]] = {name: [] for name in samplers}
+    shuffle = random.Random(0).shuffle
+    end = time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        shuffle(order)
+        for name in order:
+            seconds[name].append(time_step(samplers[name], job))
+    return seconds
+
+
+GPU = torch.device("meta")  # of the devices that are not the CPU, the one that every build of torch can name
+
+
+class GpuTensor(torch.Tensor):
+    """Passes for a tensor on a GPU. Its values are in a CPU tensor that only CountWaits gets to see."""
+
+    held: torch.Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    def __new__(cls, held: torch.Tensor) -> "GpuTensor":
+        self = torch.Tensor._make_wrapper_subclass(cls, held.shape, strides=held.stride(), dtype=held.dtype, device=GPU)
+        self.held = held
+        return self
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        raise RuntimeError(f"{func} of a GpuTensor outside CountWaits")
+
+
+class CountWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations for which the CPU has to wait for the GPU.
+
+    Torch hands every operation to this mode before it runs. Those of GpuTensors run on the values behind them, so
+    that code takes the branches that it would take, and the mode sees all that leaves or enters the GPU, which is
+    what makes the CPU wait: a Python value read from a GPU tensor (item, bool, equal), a copy in either direction,
+    and a size that depends on values (nonzero, masks). A CPU tensor of no dimensions is no such thing, for torch
+    passes its number along with the kernel. Whatever is in doubt counts, or raises; so 0 means that there are none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if any(leaf.device == GPU and not isinstance(leaf, GpuTensor) for leaf in inputs):
+            raise RuntimeError(f"{func} of a GPU tensor that was made out of sight")  # such as by torch.tensor
+        from_gpu = to_gpu = any(isinstance(leaf, GpuTensor) for leaf in inputs)
+        if kwargs.get("device") is not None:
+            to_gpu = torch.device(kwargs["device"]) == GPU
+            kwargs["device"] = "cpu"
+        args, kwargs = tree_map(lambda leaf: leaf.held if isinstance(leaf, GpuTensor) else leaf, (args, kwargs))
+        output = func(*args, **kwargs)
+        self.count += waits(func, inputs, output, from_gpu, to_gpu)
+
+        def wrap(leaf: Any) -> Any:
+            if not isinstance(leaf, torch.Tensor):
+                return leaf
+            in_place = [tensor for tensor in inputs if leaf is getattr(tensor, "held", tensor)]
+            return in_place[0] if in_place else GpuTensor(leaf) if to_gpu else leaf
+
+        return tree_map(wrap, output)
+
+
+def waits(func: Any, inputs: list[torch.Tensor], output: Any, from_gpu: bool, to_gpu: bool) -> bool:
+    """Whether the CPU waits for the GPU in this operation."""
+    if not from_gpu:
+        return to_gpu and bool(inputs)
+    copies = func.overloadpacket is torch.ops.aten.copy_
+    return (
+        not to_gpu
+        or not all(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(output))
+        or any(not isinstance(leaf, GpuTensor) and (copies or leaf.dim() > 0) for leaf in inputs)
+        or torch.Tag.dynamic_output_shape in func.tags
+        or "index_put" in func.name()  # looks for the places that a mask selects
+    )
+
+
+def count_waits(sampler: Sampler) -> tuple[float, int]:
+    """How often a GPU is waited for, per step and in a whole run of SHORT steps."""
+    counts = []
+    for n in (SHORT, LONG):
+        job = Job((1, 4, 8, 8), GpuTensor)
+        with CountWaits() as mode:
+            sampler(job, n)
+        counts.append(mode.count)
+    return (counts[1] - counts[0]) / (LONG - SHORT), counts[0]
+
+
+def print_table(samplers: dict[str, Sampler]) -> None:
+    columns = [time_steps(samplers, shape) for shape in SHAPES]
+    titles = ["x".join(map(str, shape)) for shape in SHAPES]
+    print(f"{'':<32}{'time per step':<28}GPU waits")
+    print(f"{'':<32}{titles[0]:<14}{titles[1]:<14}per step   {SHORT}-step job")
+    for name, sampler in samplers.items():
+        ratios = [median(a / b for a, b in zip(column[name], column[EULER])) for column in columns]
+        per_step, per_run = count_waits(sampler)
+        print(f"{name:<32}{ratios[0]:<14.2f}{ratios[1]:<14.2f}{per_step:<11g}{per_run}")
+    scale = [f"{median(column[EULER]) * 1e6:.0f} us" for column in columns]
+    print(f"{'1.00 is':<32}{scale[0]:<14}{scale[1]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measures sample_tcd beside Euler a, LCM and diffusers' TCDScheduler.")
+    parser.add_argument("--webui", type=Path, metavar="DIR", help="the folder of an AUTOMATIC1111 WebUI, for its LCM")
+    webui: Path | None = parser.parse_args().webui
+    samplers = {
+        EULER: of_k_diffusion(k_diffusion.sampling.sample_euler_ancestral),
+        TCD: of_k_diffusion(sample_tcd),
+        REFERENCE: run_reference,
+    }
+    if webui is not None:
+        try:
+            samplers[LCM] = of_k_diffusion(load_sample_lcm(webui))
+        except (OSError, SyntaxError, ValueError) as error:
+            parser.error(f"--webui: no sample_lcm to be had there: {error}")
+    print("Samplers beside Euler a, with a do-nothing model and prepared step noise, float32 on one CPU thread")
+    print(f"(torch {torch.__version__}, diffusers {diffusers.__version__}):")
+    # as the WebUI has it: k-diffusion's own does not take sigmas on the CPU with latents on a GPU
+    to_d = mock.patch.object(k_diffusion.sampling, "to_d", lambda x, sigma, denoised: (x - denoised) / sigma)
+    with to_d, single_thread(), torch.no_grad():
+        print_table(samplers)
+    if webui is None:
+        print("LCM was not run: --webui DIR names the folder of a WebUI, where modules/sd_samplers_lcm.py has it.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,167 @@
+"""Paints held-out captions with every sampler at every number of evaluations, and measures what comes out."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ...gamma import DEFAULT_GAMMA
+from ..demo.kdiffusion import k_diffusion
+from ..demo.miniature import load_miniature
+from ..demo.model import Guided, Model
+from ..demo.painting import PIXELS_PER_LATENT, sample
+from ..demo.samplers import SAMPLERS, TCD, Sampler, get_karras
+from ..miniature.drawing import SIZE, draw_scene
+from ..miniature.scenes import Scene, choose_scene
+from .frechet import get_error, get_frechet_distance
+from .judge import Judge, get_accuracy, load_judge
+from .variants import VARIANTS
+
+DPM_2S = Sampler(
+    "DPM++ 2S",
+    partial(k_diffusion.sampling.sample_dpmpp_2s_ancestral, eta=0.0),
+    "Karras",
+    get_karras,
+    is_random=False,
+)
+"""The paper's teacher, DPM-Solver++(2S): without noise, and two evaluations a step."""
+
+EVALUATIONS = (1, 2, 4, 8, 16, 32, 50)
+GAMMAS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
+BATCH = 64
+REPEATS = 8
+"""Real pictures of each caption to compare with: of the same captions, so that these add nothing to the distance."""
+
+REAL_PICTURES = "real pictures"
+"""The method that has no model: what the judge says of pictures that are right."""
+
+SCENES = 1 << 30
+"""Keeps the seeds of the captions apart from those of the training runs."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A sampler as it is measured."""
+
+    name: str
+    sampler: Sampler
+    gamma: float = DEFAULT_GAMMA
+    order: int = 1
+    """Evaluations of the model in a step."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a method does with a number of the model's evaluations; a guided one counts once.
+
+    distance is the Fréchet distance to real pictures of the same captions, in the judge's features; accuracy the share
+    of what captions ask for that the judge sees. Each with its standard error.
+    """
+
+    method: str
+    evaluations: int
+    distance: float
+    distance_error: float
+    accuracy: float
+    accuracy_error: float
+
+
+def get_methods() -> list[Method]:
+    tcd = [Method(get_name(gamma), TCD, gamma) for gamma in GAMMAS]
+    others = [Method(sampler.name, sampler) for sampler in (*SAMPLERS.values(), *VARIANTS) if sampler is not TCD]
+    return [*tcd, *others, Method(DPM_2S.name, DPM_2S, order=2)]
+
+
+def get_name(gamma: float) -> str:
+    return f"TCD, gamma {gamma:g}"
+
+
+def get_captions(count: int, seed: int = SCENES) -> list[Scene]:
+    """Scenes with looks that no training scene had."""
+    return [choose_scene(i, held_out=True) for i in range(seed, seed + count)]
+
+
+@torch.no_grad()
+def paint_captions(model: Model, method: Method, scenes: list[Scene], evaluations: int) -> Iterator[torch.Tensor]:
+    """Pictures in batches, with the same noise for every method."""
+    model.use_lora(method.sampler.lora)
+    guidance = 1.0 if method.sampler.lora else model.guidance
+    steps = max(evaluations // method.order, 1)
+    side = SIZE // PIXELS_PER_LATENT
+    for first in range(0, len(scenes), BATCH):
+        captions = [scene.caption for scene in scenes[first : first + BATCH]]
+        denoiser = Guided(model, *model.encode(captions, "", SIZE, SIZE), guidance)
+        generator = torch.Generator().manual_seed(first)
+        shape = (len(captions), 4, side, side)
+        with torch.autocast("cpu", torch.bfloat16):
+            latents = sample(denoiser, method.sampler, steps, shape, generator, method.gamma)
+            yield model.to_pictures(latents)
+
+
+def draw_real(scenes: list[Scene]) -> Iterator[torch.Tensor]:
+    """Real pictures of the scenes in batches, all of them once, then again with other seeds."""
+    for repeat in range(REPEATS):
+        seed = SCENES + repeat * len(scenes)
+        yield torch.stack([draw_scene(scene, seed + i) for i, scene in enumerate(scenes)]) * 2 - 1
+
+
+@torch.no_grad()
+def get_features(judge: Judge, batches: Iterator[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([judge.get_features(batch) for batch in batches])
+
+
+@torch.no_grad()
+def measure(
+    name: str, evaluations: int, judge: Judge, pictures: torch.Tensor, scenes: list[Scene], real: torch.Tensor
+) -> Point:
+    """real: the features of the real pictures."""
+    features = judge.get_features(pictures)
+    accuracies = get_accuracy(judge, pictures, scenes)
+    return Point(
+        method=name,
+        evaluations=evaluations,
+        distance=get_frechet_distance(features, real),
+        distance_error=get_error(features, real),
+        accuracy=float(accuracies.mean()),
+        accuracy_error=float(accuracies.std() / len(accuracies) ** 0.5),
+    )
+
+
+def get_missing(points: list[Point]) -> list[tuple[Method | None, int]]:
+    """What is not measured yet; None is the real pictures."""
+    known = {(point.method, point.evaluations) for point in points}
+    wanted: list[tuple[Method | None, int]] = [(None, 0)]
+    wanted += [(method, n) for n in EVALUATIONS for method in get_methods() if method.order <= n]
+    return [(method, n) for method, n in wanted if (method.name if method else REAL_PICTURES, n) not in known]
+
+
+def measure_all(count: int, path: Path) -> list[Point]:
+    """All points; those that the file has already are not measured again, so that it can be stopped and go on."""
+    points = read_points(path)
+    missing = get_missing(points)
+    if not missing:
+        return points
+    model, judge = load_miniature(), load_judge()
+    scenes = get_captions(count)
+    real = get_features(judge, draw_real(scenes))
+    for method, evaluations in missing:
+        if method is None:
+            batches = iter([torch.stack([draw_scene(scene, i) for i, scene in enumerate(scenes)]) * 2 - 1])
+        else:
+            batches = paint_captions(model, method, scenes, evaluations)
+        name = method.name if method else REAL_PICTURES
+        points.append(measure(name, evaluations, judge, torch.cat(list(batches)), scenes, real))
+        print(points[-1], flush=True)
+        write_points(path, points)
+    return points
+
+
+def read_points(path: Path) -> list[Point]:
+    return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
+def write_points(path: Path, points: list[Point]) -> None:
+    path.write_text(json.dumps([asdict(point) for point in points], indent=1) + "\n", encoding="utf-8")

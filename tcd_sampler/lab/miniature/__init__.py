@@ -1,0 +1,12 @@
+"""A tiny latent diffusion model of SDXL's layout, with a TCD-LoRA and an LCM-LoRA for it."""
+
+from pathlib import Path
+
+FILES = Path(__file__).parent / "files"
+CHECKPOINT = FILES / "miniature.safetensors"
+LORAS = {"tcd": FILES / "miniature-tcd-lora.safetensors", "lcm": FILES / "miniature-lcm-lora.safetensors"}
+JUDGE = FILES / "judge.safetensors"
+"""Tells what a picture of the miniature shows; see tcd_sampler.lab.evaluation.judge."""
+
+CLIP = FILES / "clip"
+"""The tokenizer, and the text encoders' configuration."""

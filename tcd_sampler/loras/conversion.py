@@ -1,0 +1,111 @@
+"""Copies of LoRAs in kohya's format, which the WebUIs load."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file  # numpy has no bfloat16
+
+from .header import KOHYA, SD2, SDXL, read_lora
+from .part_file import put_in_place
+
+CONFIG = "lora_adapter_metadata"
+"""Where diffusers writes down how a LoRA was trained."""
+
+FOREIGN = re.compile(
+    r"^(base_model\.model\.)?"
+    r"(?P<part>text_encoder(_2)?\.(?=text_)|"
+    r"(unet\.)?(?=((down|up)_blocks|mid_block|(time|add)_embedding|conv_(in|out))\.))"
+    r"(?P<module>.+?)(_lora|\.lora|\.lora_linear_layer)?"
+    r"\.((?P<side>lora_A|lora_B|down|up)(\.default)?\.weight|alpha)$"
+)
+SIDES = {"lora_A": "lora_down", "down": "lora_down", "lora_B": "lora_up", "up": "lora_up"}
+
+
+LABELS = {SDXL: {"ss_base_model_version": "sdxl_base_v1-0"}, SD2: {"ss_v2": "True"}}
+"""What A1111 tells a LoRA's family by. It hides those of other families, and takes any without for SD 1's."""
+
+
+def get_kohya_name(part: str, module: str, family: str | None) -> str:
+    """A module's name, such as mid_block.attentions.0.proj_in of unet., as kohya's scripts write it."""
+    prefix = {"text_encoder.": "lora_te1" if family == SDXL else "lora_te", "text_encoder_2.": "lora_te2"}
+    module = module.replace(".processor.", ".")
+    module = re.sub(r"self_attn\.to_(q|k|v|out)$", r"self_attn.\1_proj", module)
+    module = re.sub(r"to_out$", "to_out.0", module)
+    return f"{prefix.get(part, 'lora_unet')}_{module}".replace(".", "_")
+
+
+def get_alpha(config: dict[str, Any], part: str, module: str, rank: int) -> float:
+    """What a file without alphas is scaled by, over its rank: diffusers writes it down where it is not 1."""
+    alpha = config.get(f"{part}lora_alpha", rank)
+    for pattern, value in (config.get(f"{part}alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", module):
+            alpha = value
+            break
+    return float(alpha) * (rank**0.5 if config.get(f"{part}use_rslora") else 1)
+
+
+def read_config(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be converted: its {CONFIG} cannot be read ({error}).") from error
+
+
+def convert_to_kohya(path: Path, target: Path) -> None:
+    """Writes a copy in kohya's format, whole or not at all, and never over a file that is there.
+
+    ValueError where a tensor has no place in it, or where the one cannot be read or the other not be written.
+    """
+    lora = read_lora(path)
+    if lora.format == KOHYA:
+        raise ValueError(f"{path.name} is in kohya's format already.")
+    metadata = {**lora.metadata, **LABELS.get(lora.family or "", {}), "format": "pt"}
+    config = read_config(path, metadata.pop(CONFIG, "{}"))  # diffusers refuses a file with this and alphas both
+    tensors = convert_tensors(path, lora.family, config)
+    part = None
+    try:
+        part = make_part(target)
+        save_file(tensors, part, metadata=metadata)
+        shutil.copymode(path, part)
+        put_in_place(part, target)
+    except FileExistsError as error:
+        raise ValueError(f"There is a file {target} already: delete or rename that to convert {path.name}.") from error
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{target} cannot be written ({error}).") from error
+    finally:
+        if part is not None:
+            with suppress(OSError):
+                part.unlink()
+
+
+def make_part(target: Path) -> Path:
+    """An empty file beside it, of its own for each conversion: two at once would write into one another's."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def convert_tensors(path: Path, family: str | None, config: dict[str, Any]) -> dict[str, torch.Tensor]:
+    converted: dict[str, torch.Tensor] = {}
+    for key, tensor in load_file(path).items():
+        match = FOREIGN.match(key.replace("_orig_mod.", ""))
+        if match is None:
+            raise ValueError(f"{path.name} cannot be converted: it has a tensor {key}.")
+        name = get_kohya_name(match["part"], match["module"], family)
+        if match["side"] is None:
+            converted[f"{name}.alpha"] = tensor
+            continue
+        side = SIDES[match["side"]]
+        converted[f"{name}.{side}.weight"] = tensor.contiguous()
+        if side == "lora_down":
+            alpha = get_alpha(config, match["part"], match["module"], tensor.shape[0])
+            converted.setdefault(f"{name}.alpha", torch.tensor(alpha, dtype=torch.float32))
+    return converted

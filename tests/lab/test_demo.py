@@ -1,0 +1,305 @@
+import math
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tcd_sampler import get_sigmas_tcd, sample_tcd
+from tcd_sampler.lab.demo import command
+from tcd_sampler.lab.demo.miniature import load_miniature
+from tcd_sampler.lab.demo.model import Guided
+from tcd_sampler.lab.demo.painting import Request, Start, paint, sample
+from tcd_sampler.lab.demo.samplers import SAMPLERS, TCD
+from tests.unit.test_schedule import TABLE
+
+PROMPT = "a red ball on the left and a blue dotted tree on the right, on snow, at night"
+
+
+def to_tensor(picture):
+    return torch.tensor(list(picture.tobytes())).reshape(*reversed(picture.size), 3)
+
+
+@pytest.fixture
+def shipped(trained, monkeypatch):
+    """The command, with the tests' miniature for the shipped one."""
+    monkeypatch.setattr("tcd_sampler.lab.demo.miniature.CHECKPOINT", trained.checkpoint)
+    monkeypatch.setattr("tcd_sampler.lab.demo.miniature.LORAS", trained.loras)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "start.png"
+    Image.effect_noise((136, 128), 60).convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture
+def half_mask(tmp_path):
+    """Paints the right half anew."""
+    mask = Image.new("L", (136, 128))
+    mask.paste(255, (64, 0, 136, 128))
+    mask.save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+def run(*arguments):
+    return command.main([str(argument) for argument in arguments])
+
+
+# painting
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0])
+def test_text_to_picture_is_sample_tcd_on_the_model(model, gamma):
+    request = Request(PROMPT, steps=5, gamma=gamma, seed=7)
+    picture = paint(model, request)
+    model.use_lora("tcd")
+    generator = torch.Generator().manual_seed(7)
+    draw = lambda *_: torch.randn(1, 4, 16, 16, generator=generator)  # noqa: E731
+    denoiser = Guided(model, *model.encode([PROMPT], "", 128, 128), 1.0)
+    sigmas = get_sigmas_tcd(5, denoiser.inner_model.sigmas)
+    x = draw() * (1 + sigmas[0] ** 2).sqrt()
+    latents = sample_tcd(denoiser, x, sigmas, disable=True, noise_sampler=draw, gamma=gamma)
+    expected = ((model.to_pictures(latents)[0] + 1) * 127.5).permute(1, 2, 0)
+    assert (to_tensor(picture) - expected).abs().max() <= 1
+
+
+def test_a_seed_is_a_picture_and_another_another(model):
+    first = paint(model, Request(PROMPT, seed=1)).tobytes()
+    assert first == paint(model, Request(PROMPT, seed=1)).tobytes()
+    assert first != paint(model, Request(PROMPT, seed=2)).tobytes()
+    assert first != paint(model, Request(PROMPT, seed=1, gamma=0.9)).tobytes()
+    assert first != paint(model, Request("", seed=1)).tobytes()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_each_sampler_has_the_lora_and_the_guidance_that_it_is_for(name, model, monkeypatch):
+    seen, original = [], Guided.__call__
+
+    def watch(self, x, sigma):
+        adapters = [] if model.unet.conv_in is None else active(model.unet)
+        seen.append((adapters, self.scale))
+        return original(self, x, sigma)
+
+    monkeypatch.setattr(Guided, "__call__", watch)
+    steps = []
+    paint(model, Request(PROMPT, steps=3, sampler=SAMPLERS[name]), steps.append)
+    lora = SAMPLERS[name].lora
+    assert seen == [([lora] if lora else [], 1.0 if lora else model.guidance)] * 3
+    assert [step["i"] for step in steps] == [0, 1, 2]
+
+
+def active(unet):
+    layer = next(module for module in unet.modules() if hasattr(module, "lora_A"))
+    return [] if layer.disable_adapters else list(layer.active_adapters)
+
+
+def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained, model):
+    """The weight times up times down, over a convolution and a matrix, as the WebUI works it out."""
+    plain, with_lora = load_file(trained.checkpoint), load_file(trained.loras["tcd"])
+    model.use_lora("tcd")
+    model.unet.fuse_lora(adapter_names=["tcd"])
+    weights = {name.replace(".base_layer", ""): value for name, value in model.unet.state_dict().items()}
+    for name, key in (
+        ("mid_block.attentions.0.proj_in", "model.diffusion_model.middle_block.1.proj_in"),
+        ("mid_block.resnets.0.conv1", "model.diffusion_model.middle_block.0.in_layers.2"),
+        ("up_blocks.0.upsamplers.0.conv", "model.diffusion_model.output_blocks.2.2.conv"),
+    ):
+        kohya = f"lora_unet_{key.removeprefix('model.diffusion_model.').replace('.', '_')}"
+        down, up = (with_lora[f"{kohya}.lora_{side}.weight"].float() for side in ("down", "up"))
+        assert up.abs().max() > 0
+        scale = with_lora[f"{kohya}.alpha"] / len(down)
+        expected = plain[f"{key}.weight"].float() + scale * (up.flatten(1) @ down.flatten(1)).reshape(
+            plain[f"{key}.weight"].shape
+        )
+        torch.testing.assert_close(weights[f"{name}.weight"], expected)
+
+
+@pytest.mark.parametrize(("strength", "calls"), [(0.0, 1), (0.5, 5), (0.75, 7), (1.0, 8)])
+def test_picture_to_picture_takes_the_webuis_steps(model, picture, strength, calls):
+    steps = []
+    with Image.open(picture) as image:
+        painted = paint(model, Request(PROMPT, steps=8, image=image, strength=strength), steps.append)
+    assert len(steps) == calls
+    assert painted.size == (136, 128)
+    assert steps[0]["sigma"] == get_sigmas_tcd(8, TABLE)[8 - calls]
+
+
+def test_what_is_masked_stays_to_the_pixel(model, picture, half_mask):
+    with Image.open(picture) as image, Image.open(half_mask) as mask:
+        painted = to_tensor(paint(model, Request(PROMPT, image=image, mask=mask, strength=1.0)))
+        before = to_tensor(image)
+    assert torch.equal(painted[:, :64], before[:, :64])
+    assert painted[:, 64:].float().sub(before[:, 64:]).abs().mean() > 10
+
+
+def test_sizes_are_fitted_to_eights(model):
+    assert paint(model, Request(PROMPT, steps=1, image=Image.new("RGB", (75, 131)))).size == (72, 128)
+
+
+def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
+    torch.manual_seed(0)
+    latents = torch.randn(1, 4, 16, 16)
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 8:] = 1
+    denoiser = Guided(model, *model.encode([PROMPT], "", 128, 128), 1.0)
+    generator = torch.Generator().manual_seed(0)
+    painted = sample(denoiser, TCD, 4, latents.shape, generator, start=Start(latents, mask, 0.8))
+    assert torch.equal(painted[..., :8], latents[..., :8])
+    assert not torch.isclose(painted[..., 8:], latents[..., 8:]).any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"steps": 0}, "steps must be from 1 to 50, not 0."),
+        ({"steps": 51}, "steps must be from 1 to 50, not 51."),
+        ({"gamma": 1.5}, "gamma must be a number from 0 to 1, not 1.5."),
+        ({"seed": -1}, "seed must be from 0 to 4294967295, not -1."),
+        ({"strength": math.nan}, "strength must be from 0 to 1, not nan."),
+        ({"size": 8}, "size must be from 64 to 2048, not 8."),
+        ({"size": 100}, "size must be a multiple of 8, not 100."),
+        ({"guidance": 0.5}, "CFG scale must be from 1 to 30, not 0.5."),
+        ({"guidance": math.nan}, "CFG scale must be from 1 to 30, not nan."),
+        ({"mask": Image.new("L", (8, 8))}, "mask needs an image to paint in."),
+    ],
+)
+def test_a_bad_request_is_refused_before_anything_is_painted(fields, sentence):
+    with pytest.raises(ValueError) as error:
+        paint(None, Request(PROMPT, **fields))
+    assert str(error.value) == sentence
+
+
+# the command
+
+
+def test_the_command_writes_a_picture_with_its_settings(shipped, tmp_path, capsys):
+    output = tmp_path / "picture.png"
+    assert run("--prompt", PROMPT, "--steps", 3, "--gamma", "0.5", "--seed", 4, "--output", output) == 0
+    settings = (
+        f"{PROMPT}\nSteps: 3, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 4, Model: miniature, TCD gamma: 0.5"
+    )
+    with Image.open(output) as picture:
+        assert picture.size == (128, 128)
+        assert picture.text["parameters"] == settings
+    assert capsys.readouterr().out == f"{settings}\nSaved as {output}.\n"
+
+
+def test_the_command_paints_in_a_picture(shipped, tmp_path, picture, half_mask):
+    arguments = ["--prompt", PROMPT, "--image", picture, "--mask", half_mask, "--strength", "0.5"]
+    assert run(*arguments, "--output", tmp_path / "painted.png") == 0
+    with Image.open(tmp_path / "painted.png") as painted:
+        assert "Denoising strength: 0.5" in painted.text["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--gamma", "much"], "gamma must be a number from 0 to 1, not 'much'."),
+        (["--steps", "99"], "steps must be from 1 to 50, not 99."),
+        (["--sampler", "Heun"], r"--sampler must be one of TCD, LCM, Euler a, DPM\+\+ 2M, not Heun."),
+        (["--image", "{tmp}/none.png"], r"--image: {tmp}/none.png cannot be read as a picture \(.+\)."),
+        (["--image", "{tmp}/text.png"], r"--image: {tmp}/text.png cannot be read as a picture \(.+\)."),
+        (["--output", "{tmp}/none/picture.png"], r"--output: {tmp}/none/picture.png cannot be written \(.+\)."),
+        (["--output", "{tmp}/picture.none"], r"--output: {tmp}/picture.none cannot be written \(.+\)."),
+        (["--lora", "{tmp}/text.png"], "--lora needs a --checkpoint: the miniature has its own."),
+        (["--checkpoint", "{tmp}/model.ckpt"], "--checkpoint must be a .safetensors file, not model.ckpt."),
+        (["--checkpoint", "{tmp}/text.safetensors"], "text.safetensors is not a checkpoint of SDXL, .+"),
+        (["--checkpoint", "{tmp}/none.safetensors"], "none.safetensors is not a checkpoint of SDXL, .+"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
+    for name in ("text.png", "text.safetensors", "model.ckpt"):
+        (tmp_path / name).write_text("text")
+    assert run("--prompt", "a", "--output", tmp_path / "tcd.png", *(a.format(tmp=tmp_path) for a in arguments)) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.fullmatch(sentence.format(tmp=re.escape(str(tmp_path))), said), said
+    assert not (tmp_path / "tcd.png").exists()
+
+
+@pytest.mark.parametrize("name", ["none/picture.png", "picture.none", "picture"])
+def test_where_it_cannot_write_it_paints_nothing(shipped, monkeypatch, tmp_path, name):
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.paint", lambda *_: pytest.fail("painted"))
+    assert run("--prompt", "a", "--output", tmp_path / name) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")]
+)
+def test_too_little_memory_is_said_in_a_sentence(shipped, monkeypatch, capsys, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.paint", fail)
+    assert run("--prompt", "a") == 1
+    assert capsys.readouterr().err.endswith("not enough memory for this model and size: try a smaller --size.\n")
+
+
+def test_a_missing_package_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tcd_sampler.lab.demo.painting", None)
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    monkeypatch.delitem(sys.modules, "tcd_sampler.lab.demo.painting")
+    monkeypatch.delitem(sys.modules, "tcd_sampler.lab.demo.samplers", raising=False)
+    monkeypatch.setitem(sys.modules, "k_diffusion", None)
+    monkeypatch.delitem(sys.modules, "tcd_sampler.lab.demo.kdiffusion", raising=False)
+    assert run("--prompt", "a") == 1
+    assert 'k_diffusion is not installed: pip install ".[demo]"' in capsys.readouterr().err
+
+
+def test_a_bug_is_not_taken_for_a_mistake_of_the_users(shipped, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.paint", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run("--prompt", "a")
+
+
+def test_help_needs_none_of_the_packages():
+    code = "from tcd_sampler.lab.demo.command import main; main(['--help'])"
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert "--gamma" in done.stdout
+
+
+# other files
+
+
+def test_a_missing_or_broken_miniature_is_said_in_a_sentence(trained, tmp_path):
+    with pytest.raises(ValueError, match=r"^.*none.safetensors is not the miniature's file \(.+\).$"):
+        load_miniature(tmp_path / "none.safetensors", {})
+    whole = load_file(trained.checkpoint)
+    for name, tensors in (
+        ("part", {key: value for key, value in whole.items() if "decoder" not in key}),
+        ("wide", {key: torch.cat([value, value]) for key, value in whole.items()}),
+    ):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+        with pytest.raises(ValueError, match=rf"^.*{name}.safetensors is not the miniature's file \(.+\).$"):
+            load_miniature(tmp_path / f"{name}.safetensors", {})
+
+
+def test_a_lora_of_another_family_is_refused(trained, model, tmp_path):
+    from tcd_sampler.lab.demo.lora import add_lora
+
+    weights = {
+        "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": torch.zeros(4, 768),
+        "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_up.weight": torch.zeros(320, 4),
+    }
+    save_file(weights, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"^other.safetensors is a LoRA for SD 1.5, and the checkpoint is of SDXL.$"):
+        add_lora(model.unet, tmp_path / "other.safetensors", "other")
+
+
+def test_a_lora_of_other_widths_is_refused(model, tmp_path):
+    from tcd_sampler.lab.demo.lora import add_lora
+
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    weights = {f"{name}.lora_down.weight": torch.zeros(4, 2048), f"{name}.lora_up.weight": torch.zeros(640, 4)}
+    save_file(weights, tmp_path / "wide.safetensors")
+    with pytest.raises(ValueError, match=r"^wide.safetensors is not a LoRA for this checkpoint \(.+\)\.$"):
+        add_lora(model.unet, tmp_path / "wide.safetensors", "wide")

@@ -1,0 +1,106 @@
+"""LoRAs in prompts are found, and put in once."""
+
+import pytest
+
+from tcd_sampler.loras.prompt import find_loras, is_usable, put_lora, read_tag
+
+
+@pytest.mark.parametrize(
+    ("tag", "weight"),
+    [
+        ("<lora:a>", 1),
+        ("<lora:a:0.5>", 0.5),
+        ("<lora:a:-1>", -1),
+        ("<lora:a:0>", 0),
+        ("<lyco:a:0.5>", 0.5),
+        ("<lora:a:0.5:0.2>", 0.2),
+        ("<lora:a:0.5:0.2:64>", 0.2),
+        ("<lora:a:unet=0.3>", 0.3),
+        ("<lora:a:te=0.5:unet=0.3>", 0.3),
+        ("<lora:a:0.5:te=0>", 0),
+        ("<lora:a:0.5:te=0:unet=1>", 1),
+        ("<lora:a: 0.5 >", 0.5),
+    ],
+)
+def test_a_tags_weight_for_the_unet(tag, weight):
+    assert find_loras(f"a house {tag} by the sea") == [("a", weight)]
+
+
+def test_several_and_none():
+    assert find_loras("<lora:a b-c_1.0:1>x<lora:d:2>") == [("a b-c_1.0", 1), ("d", 2)]
+    assert find_loras("a (house:1.2) <hypernet:a:1> lora:a:1 <lora>") == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "others", "expected"),
+    [
+        ("a house", (), "a house <lora:new:0.8>"),
+        ("", (), "<lora:new:0.8>"),
+        ("a <lora:style:1> house", (), "a <lora:style:1> house <lora:new:0.8>"),
+        ("a <lora:new:1> house", (), "a <lora:new:0.8> house"),
+        ("a <lora:new:1> house<lora:new:0.2>", (), "a <lora:new:0.8> house"),
+        ("a <lora:old:1> house", {"old"}, "a <lora:new:0.8> house"),
+        ("<lora:style:1> <lora:old:1><lora:older:1>", {"old", "older"}, "<lora:style:1> <lora:new:0.8>"),
+        ("<lora:old:1>, <lora:new:1>", {"old"}, ", <lora:new:0.8>"),
+    ],
+)
+def test_a_lora_is_put_in_once(prompt, others, expected):
+    assert put_lora(prompt, "new", 0.8, others) == expected
+    assert put_lora(expected, "new", 0.8, others) == expected
+
+
+@pytest.mark.parametrize("tag", ["<lora:a:>", "<lora:a:much>", "<lora:a:0,8>", "<lora:a:1.0.0>", "<lora:a:1:>"])
+def test_a_weight_that_cannot_be_read(tag):
+    """The WebUIs then apply none of a prompt's LoRAs."""
+    with pytest.raises(ValueError, match=r"could not convert|invalid literal"):
+        read_tag(tag[6:-1].split(":"))
+    assert find_loras(f"a house {tag}") == [("a", None)]
+
+
+@pytest.mark.parametrize("items", [["a", "1", "1", "x"], ["a", "dyn=x"], ["a", "te="], ["a", "unet=x"], ["a=b"]])
+def test_other_arguments_that_cannot_be_read(items):
+    with pytest.raises(ValueError):
+        read_tag(items)
+
+
+def test_a_tags_items_may_be_numbers():
+    """The WebUI itself puts one there for the LoRA of its setting."""
+    assert read_tag(["a", 0.5]) == ("a", 0.5)
+
+
+@pytest.mark.parametrize("name", ["a ", " a", "a<b", "ä", "a(1)", "a=b=c", "a.b, c", "a\tb"])
+def test_names_are_the_files_own(name):
+    assert is_usable(name)
+    assert find_loras(put_lora("a house", name, 1)) == [(name, 1)]
+
+
+@pytest.mark.parametrize("name", ["a:b", "a>b", "a=b"])
+def test_names_that_no_tag_can_hold(name):
+    assert not is_usable(name)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a house # my note", "a house <lora:new:0.8> # my note"),
+        ("# a title\na house", "# a title\na house <lora:new:0.8>"),
+        ("a house\n# my note", "a house\n<lora:new:0.8> # my note"),
+        ("# my note", "<lora:new:0.8> # my note"),
+        ("a house #1\nby the sea #2 #3", "a house #1\nby the sea <lora:new:0.8> #2 #3"),
+        ("a house # <lora:new:1>", "a house <lora:new:0.8> # <lora:new:1>"),
+        ("a <lora:old:1> # <lora:old:1>", "a <lora:new:0.8> # <lora:old:1>"),
+        ("# <lora:old:1>\na house", "# <lora:old:1>\na house <lora:new:0.8>"),
+    ],
+)
+def test_comments(prompt, expected):
+    """The tag stands where the WebUI sees it, and what it does not see is left alone."""
+    assert put_lora(prompt, "new", 0.8, {"old"}, has_comments=True) == expected
+    assert put_lora(expected, "new", 0.8, {"old"}, has_comments=True) == expected
+    assert find_loras(expected, has_comments=True) == [("new", 0.8)]
+
+
+def test_without_comments_a_hash_is_a_character():
+    assert find_loras("a # <lora:a:1>") == [("a", 1)]
+    assert put_lora("a # b", "new", 1) == "a # b <lora:new:1>"
+    assert is_usable("a#b")
+    assert not is_usable("a#b", has_comments=True)

@@ -1,0 +1,160 @@
+"""sample_tcd as a k-diffusion sampler: signature, callback, noise, other schedules, errors."""
+
+import inspect
+import math
+
+import k_diffusion
+import pytest
+import torch
+
+from tcd_sampler import get_sigmas_tcd, sample_tcd
+from tcd_sampler.lab.parity import get_network
+from tcd_sampler.sampling import get_tcd_steps
+from tests.unit.test_schedule import ALPHAS_CUMPROD, TABLE, ZERO_SNR_TABLE
+
+SCHEDULES = {
+    "karras": k_diffusion.sampling.get_sigmas_karras(8, float(TABLE[0]), float(TABLE[-1])),
+    "exponential": k_diffusion.sampling.get_sigmas_exponential(8, float(TABLE[0]), float(TABLE[-1])),
+    "below the table": k_diffusion.sampling.get_sigmas_karras(8, 0.005, 30.0),
+    "align your steps": torch.tensor([14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029, 0]),
+}
+
+
+class Guidance(torch.nn.Module):
+    """What the WebUIs wrap round a denoiser."""
+
+    def __init__(self, denoiser):
+        super().__init__()
+        self.inner_model = denoiser
+
+    def forward(self, x, sigma, cond_scale):
+        return self.inner_model(x, sigma) * cond_scale
+
+
+@pytest.fixture
+def denoiser():
+    network = get_network(ALPHAS_CUMPROD)
+    return k_diffusion.external.DiscreteEpsDDPMDenoiser(network, ALPHAS_CUMPROD, quantize=False)
+
+
+@pytest.fixture
+def start():
+    return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * float(TABLE[-1])
+
+
+def test_the_signature_is_k_diffusions():
+    ours, theirs = inspect.signature(sample_tcd), inspect.signature(k_diffusion.sampling.sample_euler_ancestral)
+    common = ["model", "x", "sigmas", "extra_args", "callback", "disable", "noise_sampler"]
+    assert [*ours.parameters] == [*common, "gamma"]
+    for name in common:
+        assert ours.parameters[name].default == theirs.parameters[name].default
+    assert ours.parameters["gamma"].default == 0.3
+
+
+def test_the_callback_gets_what_k_diffusions_get(denoiser, start):
+    sigmas, seen = get_sigmas_tcd(4, TABLE), []
+    sample_tcd(denoiser, start, sigmas, callback=seen.append, disable=True)
+    assert [step["i"] for step in seen] == [0, 1, 2, 3]
+    assert all(set(step) == {"x", "i", "sigma", "sigma_hat", "denoised"} for step in seen)
+    assert [step["sigma"] for step in seen] == [step["sigma_hat"] for step in seen] == list(sigmas[:-1])
+
+
+def test_a_guidance_wrapper_gets_the_same_arguments_every_step(denoiser, start):
+    """The WebUI's refiner changes that very dict half-way."""
+    extra_args, seen = {"cond_scale": 1.0}, []
+    guidance = Guidance(denoiser)
+    guidance.register_forward_pre_hook(lambda *args: seen.append(args[2]), with_kwargs=True)
+    guided = sample_tcd(guidance, start, get_sigmas_tcd(4, TABLE), extra_args, disable=True, gamma=0.0)
+    assert torch.equal(guided, sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True, gamma=0.0))
+    assert seen == [extra_args] * 4
+
+
+def test_the_start_is_left_as_it_was(denoiser, start):
+    before = start.clone()
+    sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True)
+    assert torch.equal(start, before)
+
+
+def test_noise_is_asked_for_at_every_step_but_the_last(denoiser, start):
+    sigmas, asked = get_sigmas_tcd(4, TABLE), []
+
+    def noise_sampler(sigma, sigma_next):
+        asked.append((sigma, sigma_next))
+        return torch.zeros_like(start)
+
+    sample_tcd(denoiser, start, sigmas, disable=True, noise_sampler=noise_sampler)
+    assert asked == list(zip(sigmas[:-2], sigmas[1:-1]))
+    asked.clear()
+    sample_tcd(denoiser, start, sigmas, disable=True, noise_sampler=noise_sampler, gamma=0.0)
+    assert asked == []
+
+
+def test_the_default_noise_is_torchs(denoiser, start):
+    torch.manual_seed(3)
+    ours = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True)
+    torch.manual_seed(3)
+    noise_sampler = k_diffusion.sampling.default_noise_sampler(start)
+    theirs = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True, noise_sampler=noise_sampler)
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(ours, sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True))
+
+
+def test_no_gradients_are_kept(denoiser, start):
+    start.requires_grad_()
+    assert not sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True).requires_grad
+
+
+def test_no_steps_return_the_start(denoiser, start):
+    assert sample_tcd(denoiser, start, get_sigmas_tcd(0, TABLE), disable=True) is start
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_without_noise_any_schedule_is_the_probability_flow(denoiser, start, name):
+    """At gamma 0 each step is DDIM's, k-diffusion's Euler: exactly so, though the levels lie between timesteps."""
+    ours, theirs = [], []
+    sample_tcd(denoiser, start, SCHEDULES[name], callback=ours.append, disable=True, gamma=0.0)
+    k_diffusion.sampling.sample_euler(denoiser, start, SCHEDULES[name], callback=theirs.append, disable=True)
+    for a, b in zip(ours, theirs):
+        torch.testing.assert_close(a["x"], b["x"], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.3, 0.999, 1.0])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_splits_its_noise_exactly(name, gamma):
+    """The noise that is left at s and the noise that is added make up the noise of the next level."""
+    sigmas = SCHEDULES[name].double()
+    steps = get_tcd_steps(SCHEDULES[name], TABLE, gamma)
+    for (sigma, sigma_s, sigma_up), here, after in zip(steps, sigmas, sigmas[1:]):
+        assert sigma == here
+        end = min(float(TABLE[0]), sigma)  # of a schedule that goes below the table, its own
+        assert sigma_s**2 + sigma_up**2 == pytest.approx(float(after or end) ** 2)
+        assert (sigma_up == 0) == (gamma == 0 or after <= TABLE[:2].prod().sqrt())
+
+
+@pytest.mark.parametrize("n", [1, 4, 50, 51, 1000, 1001])
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("table", [TABLE, ZERO_SNR_TABLE.nan_to_num(posinf=4518.0)], ids=["", "zero-snr"])
+def test_no_nan(table, n, gamma):
+    network = get_network(ALPHAS_CUMPROD)
+    denoiser = k_diffusion.external.DiscreteVDDPMDenoiser(network, 1 / (1 + table**2), quantize=False)
+    sigmas = get_sigmas_tcd(n, denoiser.sigmas)
+    x = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0)) * sigmas[0]
+    final = sample_tcd(denoiser, x, sigmas, disable=True, gamma=gamma)
+    assert final.isfinite().all()
+    assert final.abs().max() < 100
+
+
+def test_a_schedule_that_stops_early_is_left_at_its_level(denoiser, start):
+    """So that another sampler can go on from there."""
+    latents = []
+    sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), callback=latents.append, disable=True, gamma=0.0)
+    stopped = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE)[:3], disable=True, gamma=0.0)
+    assert torch.equal(stopped, latents[2]["x"])
+
+
+@pytest.mark.parametrize("gamma", [-0.1, 1.1, math.nan, math.inf, "0.3", None, [0.3], True])
+def test_a_bad_gamma_is_refused_before_anything_runs(denoiser, start, gamma):
+    denoiser.forward = pytest.fail
+    with pytest.raises(ValueError, match=r"gamma must be a number from 0 to 1, not ") as error:
+        sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True, gamma=gamma)
+    assert repr(gamma) in str(error.value)

@@ -1,0 +1,149 @@
+"""A real WebUI for the tests, with this extension and the probe in it."""
+
+from pathlib import Path
+
+import pytest
+
+from tcd_sampler.lab.miniature import CHECKPOINT
+from tcd_sampler.lab.miniature.__main__ import install_loras
+
+from ..support.browser import start_browser
+from ..support.loopback import serve
+from .abilities import LACKS
+from .jobs import OPTION, Jobs
+from .page import Page
+from .webui import WebUI
+
+long = pytest.mark.long
+MINIATURE = "model as small as the miniature"
+
+
+def needs(ability, name):
+    if not ability:
+        pytest.skip(LACKS + name)
+
+
+def find_extension(request, name):
+    """Returns another extension's folder, by its repository's name; skips the test where it is not installed."""
+    folder = request.config.getoption("--extensions") or request.config.getoption("--webui") / "extensions"
+    extension = folder.expanduser().resolve() / name
+    needs(extension.is_dir(), name)
+    return extension
+
+
+def find_packages(config):
+    """Returns the packages that the extensions of --extensions need, a folder beside them; None if there is none."""
+    folder = config.getoption("--extensions")
+    packages = folder and folder.expanduser().resolve().parent / "extension-packages"
+    return packages if packages and packages.is_dir() else None
+
+
+HERE = Path(__file__).parent
+THIS = {"sd-webui-tcd": HERE.parents[1]}
+
+
+def pytest_collection_modifyitems(items):
+    """The page last: Reload UI can wait for ever for a browser that has left in the middle of something."""
+    items.sort(key=lambda item: "page" in item.path.name)
+
+
+@pytest.fixture(scope="session")
+def hub():
+    """What the WebUI takes for Hugging Face."""
+    with serve(b"") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def start_webui(request, tmp_path_factory, hub):
+    """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
+    checkpoints = tmp_path_factory.mktemp("models") / "Stable-diffusion"
+
+    def start(*extensions, this=THIS, ui_config=None, flags=(), **changed):
+        folder = request.config.getoption("--webui").expanduser().resolve()
+        others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
+        settings = dict(setting.split("=", 1) for setting in request.config.getoption("--setting"))
+        data, extensions = tmp_path_factory.mktemp("data"), {**this, **others}
+        webui = WebUI(folder, data, checkpoints, extensions, ui_config, {**settings, **changed})
+        webui.environment["HF_ENDPOINT"] = hub.address
+        packages = find_packages(request.config)
+        if packages and any(HERE not in extension.parents for extension in others.values()):
+            webui.environment["PYTHONPATH"] = str(packages)
+        webui.flags += flags
+        return webui
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def webui(start_webui):
+    with start_webui() as webui:
+        yield webui
+
+
+@pytest.fixture(scope="module")
+def lora_folder(webui):
+    """The WebUI's, which is empty for other tests."""
+    yield webui.lora_folder
+    webui.remove_loras()
+
+
+@pytest.fixture
+def miniature(webui, lora_folder):
+    """Loaded, with its LoRAs beside it: for jobs whose pictures are to be looked at."""
+    needs(webui.is_configured, MINIATURE)
+    install_loras(lora_folder)
+    webui.refresh_loras()
+    before = webui.get("/sdapi/v1/options")["sd_model_checkpoint"]
+    assert webui.post("/sdapi/v1/options", {"sd_model_checkpoint": CHECKPOINT.name})[0] == 200
+    yield
+    assert webui.post("/sdapi/v1/options", {"sd_model_checkpoint": before})[0] == 200
+    webui.remove_loras()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with start_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, webui):
+    page = Page(browser.new_page(), webui)
+    page.open()
+    yield page
+    page.page.close()
+
+
+@pytest.fixture(scope="session")
+def jobs(webui, tmp_path_factory):
+    return Jobs(webui, tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_breaks(request):
+    """Whatever a test asks for, no script of the WebUI fails over it."""
+    if "webui" not in request.fixturenames:
+        yield
+        return
+    webui = request.getfixturevalue("webui")
+    before = len(webui.log())
+    yield
+    for complaint in ("Error running", "Error calling", "Error executing", "Error creating"):
+        assert complaint not in webui.log()[before:]
+
+
+@pytest.fixture
+def option(webui):
+    needs(webui.component(f"setting_{OPTION}"), "negative prompt evaluated at CFG 1")
+
+
+@pytest.fixture
+def run_both(jobs, option):
+    """Runs a job as it is, and with the setting off."""
+
+    def run(kind="txt2img", overrides=None, **fields):
+        run = getattr(jobs, kind)
+        return [run(record=True, override_settings={**(overrides or {}), OPTION: on}, **fields) for on in (True, False)]
+
+    return run

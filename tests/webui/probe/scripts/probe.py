@@ -1,0 +1,251 @@
+"""A test's eye inside the WebUI: records what a job computes, and does to it what other extensions and users do.
+
+Arguments of the script "Probe": a file to record to, and the names of what else to do, separated by spaces.
+"""
+
+import copy
+import json
+import logging
+import pickle
+import sys
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy
+import torch
+from modules import processing, rng, script_callbacks, scripts, sd_samplers, sd_samplers_kdiffusion, shared
+
+current = SimpleNamespace(p=None, record=None, actions=(), log=[], copied=[], opened=[], restore=lambda: None)
+draw = getattr(rng.ImageRNG.next, "unrecorded", rng.ImageRNG.next)
+
+
+def recorded_draw(self):
+    noise = draw(self)
+    note("noise", noise)
+    return noise
+
+
+recorded_draw.unrecorded = draw
+rng.ImageRNG.next = recorded_draw
+
+
+class Log(logging.Handler):
+    """What the extension says while a job runs."""
+
+    def emit(self, record):
+        current.log.append(record.getMessage())
+
+
+logger = logging.getLogger("tcd_sampler")
+logger.handlers = [Log()]
+logger.setLevel(logging.DEBUG)
+
+
+def note(key, tensor):
+    if current.record is not None:
+        current.record.setdefault(key, []).append(tensor.detach().cpu().numpy().copy())
+
+
+def watch_unet():
+    """Counts the rows that the UNet evaluates; called at every step, since a refiner brings a UNet of its own."""
+    model = getattr(shared.sd_model, "forge_objects", None)
+    unet = (model.unet.model if model else shared.sd_model.model).diffusion_model
+    if not hasattr(unet, "probed"):
+        unet.probed = unet.register_forward_pre_hook(count_rows, with_kwargs=True)
+
+
+def count_rows(_, args, kwargs):
+    note("rows", torch.tensor(len(args[0] if args else kwargs["x"])))
+
+
+count_rows.__module__ = "modules.probe"  # or the extension would take it for one that has a part in what it counts
+
+
+def images_in(params):
+    """The rows of x that are images, once each: the host stacks one per prompt, and one per image for the negative."""
+    return params.x[-len(current.p.seeds) :]
+
+
+def before_denoiser(params):
+    if current.record is not None:
+        watch_unet()
+        note("x", images_in(params))
+        note("sigma", params.sigma[:1])
+    for action in {"interrupt", "skip"}.intersection(current.actions):
+        if params.sampling_step >= 1:
+            getattr(shared.state, action)()
+    if "draw" in current.actions:
+        torch.randn(7, device=params.x.device)
+        current.p.rng.next()
+
+
+def after_cfg(params):
+    note("denoised", params.x)
+
+
+script_callbacks.on_cfg_denoiser(before_denoiser)
+script_callbacks.on_cfg_after_cfg(after_cfg)
+
+
+denoisers = sd_samplers_kdiffusion.CFGDenoiserKDiffusion
+inner_model = getattr(denoisers.inner_model.fget, "original", denoisers.inner_model)
+
+
+def get_flow_model(_):
+    """What flow models have instead of an epsilon- or v-prediction wrapper."""
+    return SimpleNamespace(sigmas=torch.linspace(0.001, 1, 1000))
+
+
+def get_flow_model_first(denoiser):
+    """The same for TCD in the first pass alone, as with a hires checkpoint of another family."""
+    is_concerned = type(denoiser).__name__ == "TCDDenoiser" and not current.p.is_hr_pass
+    return (get_flow_model if is_concerned else inner_model.fget)(denoiser)
+
+
+for replacement in (get_flow_model, get_flow_model_first):
+    replacement.original = inner_model
+MODELS = {"flow": property(get_flow_model), "flow-first": property(get_flow_model_first)}
+
+
+def publish(size, sha256):
+    """Has the published TCD LoRAs be of that size and content."""
+    for file in sys.modules["tcd_sampler.loras.catalogue"].CATALOGUE.files:
+        if file.use.line == "TCD":
+            vars(file).update(size=int(size), sha256=sha256)
+
+
+PLACES = {"choose_lora": "ui.preset_controls"}
+"""Modules with functions that may fail, where that is not the script's own."""
+
+
+def plant(name):
+    """Has a function that our script or page calls fail, as a bug would; returns what takes that back."""
+    module = sys.modules[f"tcd_sampler.webui.{PLACES.get(name, 'script')}"]
+    own = getattr(module, name)
+
+    def fail(*_, **__):
+        raise KeyError("planted")
+
+    setattr(module, name, fail)
+    return lambda: setattr(module, name, own)
+
+
+def watch_files():
+    """Notes which LoRA files ours opens or has hashed."""
+    loras = sys.modules["tcd_sampler.webui.loras"]
+    for owner, name in ((loras, "read_lora"), (loras.hashes, "sha256")):
+        own = getattr(owner, name)
+        if hasattr(own, "watched"):
+            continue
+
+        def watched(path, *args, own=own, **kwargs):
+            if "Lora" in Path(path).parts:
+                current.opened.append(Path(path).stem)
+            return own(path, *args, **kwargs)
+
+        watched.watched = True
+        setattr(owner, name, watched)
+
+
+class Unseen(tuple):
+    """What infotexts leave out."""
+
+    def __call__(self, **_):
+        return None
+
+
+def copy_job(p):
+    """Does to a job what queues and distributed engines do; returns our arguments as others would send them."""
+    ours = {name: value for name, value in vars(p).items() if "tcd" in name}
+    ours["extra_generation_params"] = {k: v for k, v in p.extra_generation_params.items() if "TCD" in k}
+    [runner] = [one for one in p.scripts.alwayson_scripts if one.title() == "TCD"]
+    ours["arguments"] = list(p.script_args[runner.args_from : runner.args_to])
+    for make in (copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        assert make(ours) == ours
+    json.dumps(ours)
+    return ours["arguments"]
+
+
+class Probe(scripts.Script):
+    def title(self):
+        return "Probe"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
+
+    def setup(self, p, *_):
+        """Before ours, which comes first of all, prepares the job."""
+        current.restore()
+        current.opened = []
+        watch_files()
+
+    def before_process(self, p, file, actions):
+        if current.p is None or p.extra_generation_params is not current.p.extra_generation_params:
+            current.log = []  # ADetailer has scripts start once more with a copy of a job
+        current.p, current.record, current.actions = p, {} if file else None, actions.split()
+        current.copied = current.copied if "again" in current.actions else []
+        denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
+        for action in current.actions:
+            if action.startswith("publish:"):
+                publish(*action.split(":")[1:])
+            if action.startswith("bug:"):
+                current.restore = plant(action.split(":")[1])
+        if "rename" in current.actions:
+            ours = sd_samplers.all_samplers_map["TCD"]
+            sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])
+
+    def process(self, p, file, actions):
+        if "rename" in current.actions:
+            p.sampler_name = "Renamed"
+        if "copy" in current.actions:
+            current.copied.append(copy_job(p))
+
+    def before_process_batch(self, p, file, actions, **_):
+        if "change" in current.actions:  # as Tiled Diffusion's noise inversion does
+            p.sampler_name = "Euler a"
+
+    def post_sample(self, p, ps, file, actions):
+        if torch.is_tensor(ps.samples):  # a hires pass's are pictures by now
+            note("final", ps.samples)
+
+    def postprocess(self, p, processed, file, actions):
+        # which the API does not tell; a script that makes an answer of its own has the job's alone
+        told = {"comments": processed.comments, "log": "".join(current.log), "copied": current.copied}
+        told["opened"] = current.opened
+        processed.extra_generation_params = {**processed.extra_generation_params, **told}
+        p.extra_generation_params.update(copied=Unseen(current.copied), log=Unseen(current.log))
+        if current.record is not None:
+            numpy.savez(file, **{key: numpy.stack(values) for key, values in current.record.items()})
+        current.record, current.actions = None, ()
+
+
+class InnerJob(scripts.Script):
+    """A script that builds a job of its own, with scripts of its choice, as detailers do."""
+
+    def title(self):
+        return "Probe inner job"
+
+    def ui(self, is_img2img):
+        return []
+
+    def run(self, p):
+        inner = processing.StableDiffusionProcessingTxt2Img(
+            sd_model=shared.sd_model,
+            prompt=p.prompt,
+            seed=p.seed,
+            steps=p.steps,
+            width=p.width,
+            height=p.height,
+            cfg_scale=p.cfg_scale,
+            sampler_name=p.sampler_name,
+            do_not_save_samples=True,
+            do_not_save_grid=True,
+        )
+        inner.scripts, inner.script_args = scripts.ScriptRunner(), ()  # no script, ours included
+        with closing(inner):
+            return processing.process_images(inner)

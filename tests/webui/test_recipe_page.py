@@ -1,0 +1,263 @@
+"""Recipes in the page: applied, saved and deleted; LoRAs fetched and converted; hints below the picture."""
+
+import hashlib
+import json
+import random
+
+import pytest
+
+from ..support.loopback import answers, breaks_after, pauses_after, whole
+from . import loras
+from .conftest import long
+from .page import Page
+
+TAG = "<lora:tcd-one:1>"
+CONTENT = random.Random(0).randbytes(3_000_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def folder(webui, lora_folder):
+    """The WebUI's LoRAs, one for TCD."""
+    loras.write_for(webui, lora_folder / "tcd-one.safetensors")
+    yield lora_folder
+    webui.remove_loras()
+
+
+@pytest.fixture(autouse=True)
+def own_recipes(webui):
+    file = webui.data / "tcd-recipes.json"
+    file.unlink(missing_ok=True)
+    yield file
+    file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def txt2img(page):
+    """The page with TCD chosen, and a prompt."""
+    page.choose("txt2img_sampling", "TCD")
+    page.see("txt2img_tcd_recipe")
+    page("txt2img_prompt").locator("textarea").fill("a house")
+    return page
+
+
+def apply(page, recipe, tab="txt2img"):
+    page.choose(f"{tab}_tcd_recipe", recipe)
+    page(f"{tab}_tcd_apply").click()
+
+
+def get_settings(page, tab="txt2img"):
+    names = ["steps", "cfg_scale", "tcd_gamma", "width", "height", "denoising_strength"]
+    return {name: float(page.number(f"{tab}_{name}").input_value()) for name in names}
+
+
+def test_a_recipe_sets_what_it_names_and_nothing_else(txt2img, folder):
+    page = txt2img
+    page.see("txt2img_tcd_convert", seen=False)
+    page.choose("txt2img_sampling", "Euler a")
+    page.see("txt2img_tcd_recipe", seen=False)
+    page.choose("txt2img_sampling", "TCD")
+    page.set_number("txt2img_width", 128)
+    page.set_number("txt2img_tcd_gamma", 0.9)
+    before = get_settings(page)
+    apply(page, "TCD, 8 steps")
+    page.wait_for_text("TCD, 8 steps is set, with tcd-one.")
+    assert page.value("txt2img_prompt") == f"a house {TAG}"
+    assert get_settings(page) == {**before, "steps": 8, "cfg_scale": 1, "tcd_gamma": 0.3}
+    apply(page, "TCD, 4 steps")
+    page.wait_for_text("TCD, 4 steps is set, with tcd-one.")
+    assert page.value("txt2img_prompt") == f"a house {TAG}"
+    assert get_settings(page) == {**before, "steps": 4, "cfg_scale": 1, "tcd_gamma": 0.3}
+    page.make_small()
+    assert "LoRA" not in page.generate()
+    assert page("html_info_txt2img").first.inner_text().startswith(f"a house {TAG}")
+
+
+def test_img2img_has_inpainting_besides(page, folder):
+    page.choose("txt2img_sampling", "TCD")
+    assert "TCD inpainting, 8 steps" not in page.list_choices("txt2img_tcd_recipe")
+    page.tab("img2img")
+    page.choose("img2img_sampling", "TCD")
+    page.see("img2img_tcd_recipe")
+    apply(page, "TCD inpainting, 8 steps", "img2img")
+    page.wait_for_text("TCD inpainting, 8 steps is set, with tcd-one.")
+    assert get_settings(page, "img2img")["denoising_strength"] == 0.99
+    assert page.value("img2img_prompt") == TAG
+
+
+def test_own_recipes(txt2img, folder, own_recipes):
+    page = txt2img
+    page("txt2img_prompt").locator("textarea").fill("a house <lora:tcd-one:0.7>")
+    page.set_number("txt2img_steps", 6)
+    page.set_number("txt2img_cfg_scale", 1.5)
+    page.set_number("txt2img_tcd_gamma", 0.45)
+    page.say("txt2img_tcd_recipe", "mine")
+    page("txt2img_tcd_save").click()
+    page.wait_for_text("mine is saved.")
+    [saved] = json.loads(own_recipes.read_text())
+    assert saved == {"name": "mine", "steps": 6, "cfg_scale": 1.5, "gamma": 0.45, "lora": "tcd-one", "weight": 0.7}
+
+    page.open()
+    page.choose("txt2img_sampling", "TCD")
+    page.see("txt2img_tcd_recipe")
+    apply(page, "mine")
+    page.wait_for_text("mine is set, with tcd-one.")
+    assert page.value("txt2img_prompt") == "<lora:tcd-one:0.7>"
+    assert {**get_settings(page), "steps": 6, "cfg_scale": 1.5, "tcd_gamma": 0.45} == get_settings(page)
+
+    page("txt2img_tcd_delete").click()
+    page.wait_for_text("mine is deleted.")
+    assert json.loads(own_recipes.read_text()) == []
+    assert "mine" not in page.list_choices("txt2img_tcd_recipe")
+
+
+@long
+def test_built_in_recipes_stay(txt2img, own_recipes):
+    txt2img("txt2img_tcd_save").click()
+    txt2img.wait_for_text("TCD recipe 'TCD, 4 steps' is built in: it can only be saved under another name.")
+    txt2img("txt2img_tcd_delete").click()
+    txt2img.wait_for_text("TCD recipe 'TCD, 4 steps' is built in: it can only be left as it is.")
+    txt2img.say("txt2img_tcd_recipe", "another")
+    txt2img("txt2img_tcd_apply").click()
+    txt2img.wait_for_text("; not 'another'.")
+    assert not own_recipes.exists()
+
+
+def test_hints_are_below_the_picture(txt2img, folder, request, tmp_path):
+    txt2img.page.set_viewport_size({"width": 1280, "height": 900})
+    txt2img.make_small()
+    txt2img.set_number("txt2img_cfg_scale", 7)
+    said = txt2img.generate()
+    picture = (request.config.getoption("--pictures") or tmp_path) / "hints.png"
+    txt2img("html_info_txt2img").first.scroll_into_view_if_needed()
+    top, end = (txt2img(name).first.bounding_box() for name in ("html_info_txt2img", "html_log_txt2img"))
+    txt2img.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
+    assert said.count("No TCD LoRA is active, and ") == 1
+    assert f"is not known as distilled: add {TAG} to the prompt." in said
+
+
+@pytest.fixture
+def publish(jobs, hub):
+    """Has the hub answer so, and the catalogue think that it has that content."""
+
+    def publish(*to_answer, sha256=SHA256):
+        jobs.txt2img(actions=f"publish:{len(CONTENT)}:{sha256}", steps=1)
+        hub.content, hub.answers[:] = CONTENT, to_answer
+        hub.requests.clear()
+        hub.released.clear()
+
+    return publish
+
+
+def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish):
+    page, folder = txt2img, lora_folder
+    assert hub.requests == []  # so far
+    name, family = ("TCD-SDXL-LoRA", "SDXL") if webui.is_configured else ("TCD-SD15-LoRA", "SD 1.5")
+    publish(breaks_after(1_000_000), pauses_after(2_000_000))
+    apply(page, "TCD, 8 steps")
+    page.wait_for_text(f"but there is no TCD LoRA for {family} here: Get LoRA fetches {name} (3 MB, MIT).")
+    assert page.value("txt2img_prompt") == "a house"
+    page("txt2img_tcd_get").click()
+    page.page.locator("#txt2img_tcd_message progress").first.wait_for()
+    page.wait_for_text("of 3 MB")
+    assert [file.name for file in folder.iterdir()] == [f".{name}.part"]
+    hub.released.set()
+    page.wait_for_text(f"{name} is here now: Apply puts it into the prompt.")
+    file = folder / f"{name}.safetensors"
+    assert file.read_bytes() == CONTENT
+    assert len(hub.requests) == 2
+    page("txt2img_tcd_get").click()
+    page.wait_for_text(f"{name} was not downloaded: there is a file {file} already; delete or rename that")
+    webui.remove_loras()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (whole, "what came is not what its authors published (another SHA-256); try again."),
+        (answers(404), "does not have it (any more)"),
+    ],
+)
+@long
+def test_what_is_not_the_file_is_refused(txt2img, lora_folder, publish, answer, sentence):
+    publish(answer, sha256="0" * 64)
+    txt2img("txt2img_tcd_get").click()
+    txt2img.wait_for_text(sentence)
+    assert list(lora_folder.iterdir()) == []
+
+
+def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
+    page, kohya = txt2img, folder / "tcd-one.safetensors"
+    kohya.unlink()
+    loras.write_for(webui, kohya, format="peft")
+    apply(page, "TCD, 4 steps")
+    page.wait_for_text("tcd-one is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy")
+    page("txt2img_tcd_convert").click()
+    page.wait_for_text("tcd-one-kohya is in the prompt now, in place of tcd-one.")
+    assert page.value("txt2img_prompt") == "a house <lora:tcd-one-kohya:1>"
+    page.see("txt2img_tcd_convert", seen=False)
+    apply(page, "TCD, 8 steps")
+    page.wait_for_text("TCD, 8 steps is set, with tcd-one-kohya.")
+    assert page.value("txt2img_prompt") == "a house <lora:tcd-one-kohya:1>"
+    assert sorted(file.name for file in folder.iterdir()) == ["tcd-one-kohya.safetensors", "tcd-one.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--hide-ui-dir-config",),
+        pytest.param(("--freeze-settings",), marks=long),
+        pytest.param(("--server-name", "127.0.0.1"), marks=long),
+    ],
+)
+def test_visitors_write_nothing(browser, start_webui, flags):
+    """Nor do they learn of the WebUI's folders."""
+    with start_webui(flags=flags) as webui:
+        page = Page(browser.new_page(), webui)
+        page.open()
+        page.choose("txt2img_sampling", "TCD")
+        page.see("txt2img_tcd_apply")
+        for button in ("get", "save", "delete"):
+            assert webui.component(f"txt2img_tcd_{button}") is None
+        apply(page, "TCD, 4 steps")
+        page.wait_for_text("LoRA for")
+        assert "Get LoRA" not in page("txt2img_tcd_message").first.inner_text()
+        (webui.data / "tcd-recipes.json").write_text("{")
+        page.say("txt2img_tcd_recipe", "mine")
+        page("txt2img_tcd_apply").click()
+        page.wait_for_text("tcd-recipes.json cannot be read")
+        assert str(webui.data) not in page("txt2img_tcd_message").first.inner_text()
+        page.page.close()
+
+
+def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder):
+    """Instead of leaving it there, as if all had gone well."""
+    apply(txt2img, "TCD, 8 steps")
+    txt2img.wait_for_text("TCD, 8 steps is set")
+    jobs.txt2img(actions="bug:choose_lora", steps=1)
+    apply(txt2img, "TCD, 4 steps")
+    txt2img.wait_for_text("Internal error in the TCD extension: KeyError.")
+    assert "TCD, 8 steps is set" not in txt2img("txt2img_tcd_message").first.inner_text()
+    jobs.txt2img(steps=1)  # which takes the bug out again
+    apply(txt2img, "TCD, 4 steps")
+    txt2img.wait_for_text("TCD, 4 steps is set")
+
+
+@long
+def test_in_chinese(browser, start_webui, request, tmp_path):
+    with start_webui(localization="zh_CN") as webui:
+        page = Page(browser.new_page(), webui)
+        page.page.set_viewport_size({"width": 1280, "height": 900})
+        page.open()
+        page.choose("txt2img_sampling", "TCD")
+        page.see("txt2img_tcd_apply")
+        assert page("txt2img_tcd_apply").inner_text() == "应用"
+        page("txt2img_tcd_apply").click()
+        page.wait_for_text("LoRA：点“下载 LoRA”可获取")
+        assert page("txt2img_tcd_recipe").locator("span").first.inner_text() == "TCD 配方"
+        page.make_small()
+        assert "没有启用 TCD LoRA，且" in page.generate()
+        picture = (request.config.getoption("--pictures") or tmp_path) / "chinese.png"
+        top, end = (page(f"txt2img_tcd_{name}").first.bounding_box() for name in ("gamma", "message"))
+        page.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
+        page.page.close()
