@@ -49,7 +49,7 @@ def find_folder() -> Path | None:
 
 def print_list(published: dict[str, Any]) -> int:
     rows = [
-        (lora.name, lora.family, f"{lora.size / 1e6:.0f} MB", lora.licence, lora.use.line)
+        (lora.name, lora.family, f"{lora.size / 1e6:.0f} MB", lora.license, lora.use.line)
         for lora in published.values()
     ]
     widths = [max(map(len, column)) for column in zip(*rows)]

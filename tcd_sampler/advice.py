@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from . import messages
 from .loras.catalogue import CATALOGUE, NAME, Identity, Use
 from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
-from .messages import Text
+from .messages import Message
 
 FEW_STEPS = 8
 """Up to here, another schedule than TCD's own is seen in the picture."""
@@ -66,29 +66,29 @@ class Job:
         return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing and lora.fault is None]
 
 
-def find_hints(job: Job) -> list[Text]:
+def find_hints(job: Job) -> list[Message]:
     return [*find_missing_loras(job), *find_wrong_loras(job), *find_wrong_settings(job)]
 
 
-def find_missing_loras(job: Job) -> Iterator[Text]:
+def find_missing_loras(job: Job) -> Iterator[Message]:
     for unreadable in job.unreadable:
-        yield Text(messages.UNREADABLE, {"tag": unreadable})
+        yield Message(messages.UNREADABLE, {"tag": unreadable})
     for lora in job.loras:
         if lora.fault is not None:
-            yield Text(messages.FAULTS[lora.fault], {"lora": lora.name})
+            yield Message(lora.fault, {"lora": lora.name})
         elif lora.is_missing:
-            yield Text(messages.AMBIGUOUS if lora.is_ambiguous else messages.UNKNOWN, {"lora": lora.name})
+            yield Message(messages.AMBIGUOUS if lora.is_ambiguous else messages.UNKNOWN, {"lora": lora.name})
     if job.unreadable or job.is_distilled or any(may_suit(lora) for lora in job.active):
         return
     published = CATALOGUE.find("TCD", job.family)
     checkpoint = {"checkpoint": job.checkpoint}
     tag = job.find_tag()
     if tag:
-        yield Text(messages.ADD_LORA, {**checkpoint, "tag": tag})
+        yield Message(messages.ADD_LORA, {**checkpoint, "tag": tag})
     elif published:
-        yield Text(messages.GET_LORA, {**checkpoint, "lora": published.name})
+        yield Message(messages.GET_LORA, {**checkpoint, "lora": published.name})
     else:
-        yield Text(messages.NO_LORA, checkpoint)
+        yield Message(messages.NO_LORA, checkpoint)
 
 
 def may_suit(lora: Active) -> bool:
@@ -98,17 +98,17 @@ def may_suit(lora: Active) -> bool:
     return lora.file is None or lora.file.looks_distilled
 
 
-def find_wrong_loras(job: Job) -> Iterator[Text]:
+def find_wrong_loras(job: Job) -> Iterator[Message]:
     for lora in job.active:
         if lora.file and None not in (lora.file.family, job.family) and lora.file.family != job.family:
-            yield Text(
+            yield Message(
                 messages.FAMILY, {"lora": lora.name, "family": lora.file.family, "checkpoint_family": job.family}
             )
         elif lora.file and lora.file.format in job.foreign:
-            yield Text(messages.FORMAT, {"lora": lora.name, "format": lora.file.format})
+            yield Message(messages.FORMAT, {"lora": lora.name, "format": lora.file.format})
         if lora.identity and lora.use and not lora.use.is_for_tcd and not samples_alike(lora.use, job.gamma):
             template = messages.OTHER_LORA_BY_NAME if lora.identity.by == NAME else messages.OTHER_LORA
-            yield Text(template, {"lora": lora.name, **describe(lora.use)})
+            yield Message(template, {"lora": lora.name, **describe(lora.use)})
 
 
 def samples_alike(use: Use, gamma: float) -> bool:
@@ -127,21 +127,25 @@ def describe_range(limits: tuple[float, float]) -> str:
     return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
 
-def find_wrong_settings(job: Job) -> Iterator[Text]:
+def find_wrong_settings(job: Job) -> Iterator[Message]:
     if job.cfg_scale > HIGHEST_CFG_SCALE:
         for lora in job.active:
             if lora.use and lora.use.is_for_tcd and lora.use.cfg_scale[1] <= HIGHEST_CFG_SCALE:
                 wanted = describe_range(lora.use.cfg_scale)
-                yield Text(messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "wanted": wanted})
+                yield Message(
+                    messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "wanted": wanted}
+                )
                 break
     if job.steps <= FEW_STEPS and job.schedule not in ("Automatic", "TCD"):
-        yield Text(messages.SCHEDULE, {"steps": job.steps, "schedule": job.schedule})
+        yield Message(messages.SCHEDULE, {"steps": job.steps, "schedule": job.schedule})
     if job.strength is not None and not job.fixes_steps:
         run = count_steps(job.steps, job.strength)
         if run < job.steps:
             more = math.ceil((job.steps - 1) / max(min(job.strength, HIGHEST_STRENGTH), 0.001))
             more += count_steps(more, job.strength) < job.steps  # the quotient, rounded down
-            yield Text(messages.STEPS, {"strength": f"{job.strength:g}", "run": run, "steps": job.steps, "more": more})
+            yield Message(
+                messages.STEPS, {"strength": f"{job.strength:g}", "run": run, "steps": job.steps, "more": more}
+            )
 
 
 def count_steps(steps: int, strength: float) -> int:

@@ -5,13 +5,16 @@ from numbers import Real
 from reprlib import repr as short_repr
 from typing import Any
 
+from . import messages
+from .errors import UserError
+
 DEFAULT_GAMMA = 0.3  # what the authors recommend
 
 
 def check_gamma(value: Any, field: str = "gamma") -> float:
-    """The value as a float; ValueError, naming the field, where it is not a number from 0 to 1."""
+    """The value as a float; UserError, naming the field, where it is not a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:  # type: ignore[operator]
-        raise ValueError(f"{field} must be a number from 0 to 1, not {short_repr(value)}.")
+        raise UserError(messages.BAD_GAMMA, field=field, value=short_repr(value))
     return float(value)
 
 

@@ -1,13 +1,11 @@
-"""What is said to users beside errors: sentences with places for values, which localizations/ has translations of."""
+"""Every sentence that a user reads, errors included, with places for values; localizations/ has translations."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from .loras.header import DAMAGED, EMPTY, GONE, PAGE, PICKLE, POINTER
-
 
 @dataclass(frozen=True)
-class Text:
+class Message:
     """A sentence, as its template and what goes into it, so that it can be translated."""
 
     template: str
@@ -17,26 +15,61 @@ class Text:
         return self.template.format(**self.values)
 
 
+# Bad input, answered with HTTP 422
+
+BAD_GAMMA = "{field} must be a number from 0 to 1, got {value}."
+BAD_STEPS = "n must be a number of steps from 0 up, got {value}."
+NO_NOISE_TABLE = "model must have a noise table: TCD needs a discrete denoiser such as k-diffusion's."
+NOT_A_DIFFUSION_MODEL = (
+    "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
+    "not a flow model (SD3, Flux) or another family."
+)
+BAD_SETTING = "The setting {field} must be {allowed}, got {value}."
+UNKNOWN_PRESET = "TCD preset must be one of: {names}; got {value}."
+PRESET_FOR_IMG2IMG = "TCD preset {preset} is for img2img."
+NO_SAMPLER = "TCD preset {preset} needs the sampler {sampler}, which is not installed."
+
+# Presets in a file, and their buttons
+
+PRESET_TEXT = "The {field} of a TCD preset must be text, got {value}."
+PRESET_NUMBER = "TCD preset {preset}: {field} must be a number from {low} to {high}, got {value}."
+PRESET_WHOLE_NUMBER = "TCD preset {preset}: {field} must be a whole number from {low} to {high}, got {value}."
+PRESET_FIELDS = "A TCD preset must have a name and any of {fields}, got {value}."
+NOT_A_LIST = "it is not a list"
+CANNOT_READ_PRESETS = "{file} cannot be read ({reason}). Fix or remove the file."
+CANNOT_WRITE = "{file} cannot be written ({reason})."
+SAVE_BUILT_IN = "TCD preset {preset} is built in: save yours under another name."
+DELETE_BUILT_IN = "TCD preset {preset} is built in and cannot be deleted."
+
+# LoRA files
+
+NOT_SAFETENSORS = "{file} cannot be read as a safetensors file ({reason})."
+UNREADABLE_CONFIG = "{file} cannot be converted: its {key} cannot be read ({reason})."
+UNKNOWN_TENSOR = "{file} cannot be converted: it has an unknown tensor {tensor}."
+ALREADY_KOHYA = "{file} is in kohya's format already."
+FILE_EXISTS = "{file} exists already. Delete or rename it first."
+NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
+
 # What was done instead of what was asked, below a job's pictures
 
 ETA_USED = "TCD ran with gamma {gamma} from the request's eta. Send the script argument to choose another gamma."
 ETA_NOT_USED = "TCD ran with gamma {gamma}. The request's eta, {eta}, was not used."
-RECIPE_NOT_USED = "The request itself sets {fields}, so the recipe {recipe} did not change them."
+PRESET_NOT_USED = "The request itself sets {fields}, so the preset {preset} did not change them."
 UNKNOWN_SCHEDULE = "TCD ran with its own schedule, since this WebUI has no schedule type {schedule}."
-NO_SUCH_LORA = "The recipe {recipe} wants a LoRA {lora} for {family}, which is not here: it ran without."
+NO_SUCH_LORA = "The preset {preset} wants a LoRA {lora} for {family}, which is not here: it ran without."
 
 # Hints, below a job's pictures
 
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: add {tag} to the prompt."
-GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD recipes."
+GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD presets."
 UNREADABLE = "{tag} cannot be read, so this WebUI applied no LoRA at all. Correct it."
 AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
 UNKNOWN = "There is no LoRA {lora} here; some WebUIs then leave out all LoRAs."
 FAMILY = "{lora} is a LoRA for {family}, and the checkpoint is {checkpoint_family}."
 FORMAT = (
     "{lora} is in the format of {format}, of which this WebUI loads little or nothing: "
-    "Apply, beside the TCD recipes, offers a copy that it loads."
+    "Apply, beside the TCD presets, offers a copy that it loads."
 )
 OTHER_LORA = "{lora} is a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
 OTHER_LORA_BY_NAME = (
@@ -49,29 +82,28 @@ STEPS = (
     "that img2img does exactly the steps that the slider says."
 )
 
-FAULTS = {
-    EMPTY: "{lora} cannot be loaded: its file is empty. Download it again.",
-    PAGE: "{lora} cannot be loaded: its file is a web page. Download it again.",
-    POINTER: "{lora} cannot be loaded: its file is a Git LFS pointer. Download the LoRA itself.",
-    PICKLE: "{lora} cannot be loaded: its file is a PyTorch file. Rename it from .safetensors to .pt.",
-    GONE: "{lora} cannot be loaded: its file does not exist. Check the link or refresh the list of LoRAs.",
-    DAMAGED: "{lora} cannot be loaded: its file is damaged or incomplete. Download it again.",
-}
-"""By what is wrong with a LoRA's file."""
+# What is wrong with a LoRA's file
+
+EMPTY_FILE = "{lora} cannot be loaded: its file is empty. Download it again."
+WEB_PAGE = "{lora} cannot be loaded: its file is a web page. Download it again."
+LFS_POINTER = "{lora} cannot be loaded: its file is a Git LFS pointer. Download the LoRA itself."
+PICKLE_FILE = "{lora} cannot be loaded: its file is a PyTorch file. Rename it from .safetensors to .pt."
+MISSING_FILE = "{lora} cannot be loaded: its file does not exist. Check the link or refresh the list of LoRAs."
+DAMAGED_FILE = "{lora} cannot be loaded: its file is damaged or incomplete. Download it again."
 
 FAILED = "Internal error in the TCD extension: {error}. See the log of the WebUI."
 
-# Recipes, below their buttons
+# Presets, below their buttons
 
-APPLIED = "{recipe} is set."
-ADDED = "{recipe} is set, with {lora}."
-NO_FILE = "{recipe} is set, but there is no {lora} LoRA for {family} here."
+APPLIED = "{preset} is set."
+ADDED = "{preset} is set, with {lora}."
+NO_FILE = "{preset} is set, but there is no {lora} LoRA for {family} here."
 NO_FILE_GET = (
-    "{recipe} is set, but there is no {lora} LoRA for {family} here: Get LoRA fetches {file} ({size} MB, {licence})."
+    "{preset} is set, but there is no {lora} LoRA for {family} here: Get LoRA fetches {file} ({size} MB, {license})."
 )
 FOREIGN = "{lora} is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy that it loads."
-SAVED = "{recipe} is saved."
-DELETED = "{recipe} is deleted."
+SAVED = "{preset} is saved."
+DELETED = "{preset} is deleted."
 NOTHING_TO_GET = "There is no {lora} LoRA for {family} to get."
 IS_THERE = "{lora} is here now: Apply puts it into the prompt."
 CONVERTED = "{lora} is in the prompt now, in place of {original}."

@@ -1,4 +1,4 @@
-"""Recipes: settings that belong together, by name. The built-in ones are in recipes.json, the user's own in a file."""
+"""Presets: settings that belong together, by name. The built-in ones are in presets.json, the user's own in a file."""
 
 import json
 import os
@@ -7,6 +7,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from . import messages
+from .errors import UserError
 from .gamma import check_gamma
 
 AUTOMATIC = "Automatic"
@@ -17,7 +19,7 @@ LIMITS = [("steps", 1, 150), ("cfg_scale", 1, 30), ("denoising_strength", 0, 1),
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Preset:
     """What is None, it leaves as it is. lora is a line of the catalogue, or a file's name without ending."""
 
     name: str
@@ -31,13 +33,13 @@ class Recipe:
     weight: float = 1
 
     def __post_init__(self) -> None:
-        """ValueError, in one sentence, for what cannot be a recipe."""
+        """UserError for what cannot be a preset."""
         for field in ("name", "sampler", "schedule", "lora"):
             value = getattr(self, field)
             if not (isinstance(value, str) and value.strip()) and not (field == "lora" and value is None):
-                raise ValueError(f"A TCD recipe's {field} must be a text, not {value!r}.")
+                raise UserError(messages.PRESET_TEXT, field=field, value=repr(value))
         if self.gamma is not None:
-            check_gamma(self.gamma, f"The gamma of the TCD recipe {self.name!r}")
+            check_gamma(self.gamma, f"TCD preset {self.name!r}: gamma")
         for field, low, high in LIMITS:
             check_number(self, field, low, high)
 
@@ -47,26 +49,31 @@ class Recipe:
         return self.denoising_strength is not None
 
 
-def check_number(recipe: Recipe, field: str, low: float, high: float) -> None:
-    value, is_whole = getattr(recipe, field), field == "steps"
+def check_number(preset: Preset, field: str, low: float, high: float) -> None:
+    value, is_whole = getattr(preset, field), field == "steps"
     if value is None and field != "weight":
         return
     is_number = isinstance(value, int if is_whole else Real) and not isinstance(value, bool)
     if not (is_number and low <= value <= high):
-        kind = "a whole number" if is_whole else "a number"
-        of = f"The {field} of the TCD recipe {recipe.name!r}"
-        raise ValueError(f"{of} must be {kind} from {low} to {high}, not {value!r}.")
+        raise UserError(
+            messages.PRESET_WHOLE_NUMBER if is_whole else messages.PRESET_NUMBER,
+            preset=repr(preset.name), field=field, low=low, high=high, value=repr(value),
+        )  # fmt: skip
 
 
-def make_recipe(data: Any) -> Recipe:
-    """A recipe out of a file. ValueError for what is none."""
-    known = {field.name for field in fields(Recipe)}
+def make_preset(data: Any) -> Preset:
+    """A preset out of a file. UserError for what is none."""
+    known = {field.name for field in fields(Preset)}
     if not isinstance(data, dict) or "name" not in data or not data.keys() <= known:
-        raise ValueError(f"A TCD recipe has a name and any of {', '.join(sorted(known - {'name'}))}, unlike {data!r}.")
-    return Recipe(**data)
+        raise UserError(messages.PRESET_FIELDS, fields=", ".join(sorted(known - {"name"})), value=repr(data))
+    return Preset(**data)
 
 
-BUILT_IN = [make_recipe(data) for data in json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))]
+BUILT_IN = [make_preset(data) for data in json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))]
+
+
+def is_built_in(name: str) -> bool:
+    return name in {preset.name for preset in BUILT_IN}
 
 
 def describe(error: Exception) -> str:
@@ -74,14 +81,14 @@ def describe(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-class Recipes:
+class Presets:
     """The built-in ones, then the user's own, which are kept in a file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def read_own(self) -> list[Recipe]:
-        """ValueError, naming the file, where it cannot be read; it is left as it is.
+    def read_own(self) -> list[Preset]:
+        """UserError, naming the file, where it cannot be read; it is left as it is.
 
         By its name alone: visitors of a WebUI are not to learn of its folders.
         """
@@ -90,51 +97,48 @@ class Recipes:
         try:
             data = json.loads(self.file.read_text(encoding="utf-8-sig"))
             if not isinstance(data, list):
-                raise ValueError("it is not a list")
-            return [make_recipe(entry) for entry in data]
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{self.file.name} cannot be read ({describe(error)}). Fix or remove the file.") from error
+                raise UserError(messages.NOT_A_LIST)
+            return [make_preset(entry) for entry in data]
+        except (OSError, UserError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(messages.CANNOT_READ_PRESETS, file=self.file.name, reason=describe(error)) from error
 
-    def write_own(self, recipes: list[Recipe]) -> None:
-        """All of them or, where that fails, none: the file stays as it was. ValueError says why."""
-        default = asdict(Recipe("default"))
-        data = [{k: v for k, v in asdict(recipe).items() if v != default[k]} for recipe in recipes]
+    def write_own(self, presets: list[Preset]) -> None:
+        """All of them or, where that fails, none: the file stays as it was. UserError says why."""
+        default = asdict(Preset("default"))
+        data = [{k: v for k, v in asdict(preset).items() if v != default[k]} for preset in presets]
         part = self.file.with_suffix(".part")
         try:
             part.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
             os.replace(part, self.file)
         except (OSError, UnicodeError) as error:
             part.unlink(missing_ok=True)
-            raise ValueError(f"{self.file.name} cannot be written ({describe(error)}).") from error
+            raise UserError(messages.CANNOT_WRITE, file=self.file.name, reason=describe(error)) from error
 
-    def list(self, img2img: bool = True) -> list[Recipe]:
-        return [recipe for recipe in (*BUILT_IN, *self.read_own()) if img2img or not recipe.is_for_img2img]
+    def list(self, img2img: bool = True) -> list[Preset]:
+        return [preset for preset in (*BUILT_IN, *self.read_own()) if img2img or not preset.is_for_img2img]
 
-    def find(self, name: Any, img2img: bool = True) -> Recipe:
-        """ValueError, with the names that there are, for another one; and in txt2img for one of img2img's."""
-        found = next((recipe for recipe in BUILT_IN if recipe.name == name), None)
-        found = found or next((recipe for recipe in self.read_own() if recipe.name == name), None)
+    def find(self, name: Any, img2img: bool = True) -> Preset:
+        """UserError, with the names that there are, for another one; and in txt2img for one of img2img's."""
+        found = next((preset for preset in BUILT_IN if preset.name == name), None)
+        found = found or next((preset for preset in self.read_own() if preset.name == name), None)
         if found is None:
-            names = "; ".join(recipe.name for recipe in self.list())
-            raise ValueError(f"TCD recipe must be one of: {names}; not {name!r}.")
+            names = "; ".join(preset.name for preset in self.list())
+            raise UserError(messages.UNKNOWN_PRESET, names=names, value=repr(name))
         if found.is_for_img2img and not img2img:
-            raise ValueError(f"TCD recipe {name!r} is for img2img.")
+            raise UserError(messages.PRESET_FOR_IMG2IMG, preset=repr(name))
         return found
 
-    def save(self, recipe: Recipe) -> None:
-        """Adds it to the user's own, in place of one of the same name. ValueError for a built-in one's name."""
-        self.check_is_own(recipe.name, "saved under another name")
+    def save(self, preset: Preset) -> None:
+        """Adds it to the user's own, in place of one of the same name. UserError for a built-in one's name."""
+        if is_built_in(preset.name):
+            raise UserError(messages.SAVE_BUILT_IN, preset=repr(preset.name))
         own = self.read_own()
-        at = next((i for i, other in enumerate(own) if other.name == recipe.name), len(own))
-        self.write_own([*own[:at], recipe, *own[at + 1 :]])
+        at = next((i for i, other in enumerate(own) if other.name == preset.name), len(own))
+        self.write_own([*own[:at], preset, *own[at + 1 :]])
 
     def delete(self, name: str) -> None:
-        """ValueError where it is not the user's own."""
+        """UserError where it is not the user's own."""
         self.find(name)
-        self.check_is_own(name, "left as it is")
-        self.write_own([recipe for recipe in self.read_own() if recipe.name != name])
-
-    @staticmethod
-    def check_is_own(name: str, what_then: str) -> None:
-        if name in {recipe.name for recipe in BUILT_IN}:
-            raise ValueError(f"TCD recipe {name!r} is built in: it can only be {what_then}.")
+        if is_built_in(name):
+            raise UserError(messages.DELETE_BUILT_IN, preset=repr(name))
+        self.write_own([preset for preset in self.read_own() if preset.name != name])

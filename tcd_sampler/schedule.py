@@ -4,6 +4,9 @@ from typing import Any
 
 import torch
 
+from . import messages
+from .errors import UserError
+
 TIMESTEPS = 1000
 """Timesteps of the diffusion process, 0 to 999: the length of a model's noise table."""
 
@@ -21,7 +24,7 @@ def tcd_timesteps(n: int) -> torch.Tensor:
     goes on over all timesteps up to 1000 (int64), and over fractions of them from there (float64).
     """
     if n < 0:
-        raise ValueError(f"n must be a number of steps from 0 up, not {n}.")
+        raise UserError(messages.BAD_STEPS, value=n)
     i = torch.arange(n)
     if n <= TRAINED_STEPS:
         return TIMESTEPS - 1 - TIMESTEPS // TRAINED_STEPS * (i * TRAINED_STEPS // n)
@@ -33,7 +36,7 @@ def tcd_timesteps(n: int) -> torch.Tensor:
 def get_sigmas_tcd(n: int, sigmas: torch.Tensor, device: torch.device | str = "cpu") -> torch.Tensor:
     """The noise levels of a run of n steps: n + 1 values, strictly decreasing, the last 0.
 
-    sigmas is the model's noise table (see check_table). ValueError if it is not one, or if n is negative.
+    sigmas is the model's noise table (see check_table). UserError if it is not one, or if n is negative.
     """
     table, t = check_table(sigmas), tcd_timesteps(n).double()
     low, high = table[t.floor().long()], table[t.ceil().long()]
@@ -45,7 +48,7 @@ def find_table(model: Any) -> torch.Tensor:
     """The noise table of a k_diffusion.external denoiser, or of the one inside a guidance wrapper; see check_table."""
     while not hasattr(model, "sigmas"):
         if not hasattr(model, "inner_model"):
-            raise ValueError("model must have a noise table: TCD needs a discrete denoiser of k_diffusion.external.")
+            raise UserError(messages.NO_NOISE_TABLE)
         model = model.inner_model
     return check_table(model.sigmas)
 
@@ -53,17 +56,14 @@ def find_table(model: Any) -> torch.Tensor:
 def check_table(sigmas: torch.Tensor) -> torch.Tensor:
     """A model's noise table on the CPU: 1000 noise levels, ascending, index = timestep.
 
-    ValueError where the numbers are of a family that TCD has no meaning for: rectified-flow models (SD3, Flux)
+    UserError where the numbers are of a family that TCD has no meaning for: rectified-flow models (SD3, Flux)
     have levels up to 1, others have another number of them.
     """
     table = sigmas.detach().cpu()
     table = table.to(torch.promote_types(table.dtype, torch.float32)).nan_to_num(posinf=ZERO_SNR_SIGMA)
     if table.shape == (TIMESTEPS,) and table[0] > 0 and bool((table[1:] > table[:-1]).all()) and table[-1] > 1:
         return table
-    raise ValueError(
-        "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
-        "not a flow model (SD3, Flux) or another family."
-    )
+    raise UserError(messages.NOT_A_DIFFUSION_MODEL)
 
 
 def nearest_timesteps(sigmas: torch.Tensor, table: torch.Tensor) -> torch.Tensor:

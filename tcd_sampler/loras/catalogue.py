@@ -46,7 +46,7 @@ class Published:
     path: str
     size: int
     sha256: str
-    licence: str
+    license: str
     use: Use
     data_sha256: str = ""
 

@@ -13,6 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # numpy has no bfloat16
 
+from .. import messages
+from ..errors import UserError
 from .header import KOHYA, SD2, SDXL, read_lora
 from .part_file import put_in_place
 
@@ -56,17 +58,17 @@ def read_config(path: Path, text: str) -> dict[str, Any]:
     try:
         return dict(json.loads(text))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be converted: its {CONFIG} cannot be read ({error}).") from error
+        raise UserError(messages.UNREADABLE_CONFIG, file=path.name, key=CONFIG, reason=error) from error
 
 
 def convert_to_kohya(path: Path, target: Path) -> None:
     """Writes a copy in kohya's format, whole or not at all, and never over a file that is there.
 
-    ValueError where a tensor has no place in it, or where the one cannot be read or the other not be written.
+    UserError where a tensor has no place in it, or where the one cannot be read or the other not be written.
     """
     lora = read_lora(path)
     if lora.format == KOHYA:
-        raise ValueError(f"{path.name} is in kohya's format already.")
+        raise UserError(messages.ALREADY_KOHYA, file=path.name)
     metadata = {**lora.metadata, **LABELS.get(lora.family or "", {}), "format": "pt"}
     config = read_config(path, metadata.pop(CONFIG, "{}"))  # diffusers refuses a file with this and alphas both
     tensors = convert_tensors(path, lora.family, config)
@@ -77,9 +79,9 @@ def convert_to_kohya(path: Path, target: Path) -> None:
         shutil.copymode(path, part)
         put_in_place(part, target)
     except FileExistsError as error:
-        raise ValueError(f"There is a file {target} already: delete or rename that to convert {path.name}.") from error
+        raise UserError(messages.FILE_EXISTS, file=target) from error
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{target} cannot be written ({error}).") from error
+        raise UserError(messages.CANNOT_WRITE, file=target, reason=error) from error
     finally:
         if part is not None:
             with suppress(OSError):
@@ -98,7 +100,7 @@ def convert_tensors(path: Path, family: str | None, config: dict[str, Any]) -> d
     for key, tensor in load_file(path).items():
         match = FOREIGN.match(key.replace("_orig_mod.", ""))
         if match is None:
-            raise ValueError(f"{path.name} cannot be converted: it has a tensor {key}.")
+            raise UserError(messages.UNKNOWN_TENSOR, file=path.name, tensor=key)
         name = get_kohya_name(match["part"], match["module"], family)
         if match["side"] is None:
             converted[f"{name}.alpha"] = tensor

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from .. import messages
+from ..errors import UserError
+
 SDXL, SD2, SD1 = "SDXL", "SD 2.1", "SD 1.5"
 
 KOHYA, PEFT, DIFFUSERS, PROCESSORS, OTHER = "kohya", "PEFT", "diffusers", "diffusers' processors", "another"
@@ -34,15 +37,12 @@ DISTILLED_LAYOUTS = {834, 2364}
 
 SAFETENSORS = ".safetensors"
 
-EMPTY, PAGE, POINTER, PICKLE, GONE, DAMAGED = "empty", "page", "pointer", "pickle", "gone", "damaged"
-"""What is wrong with a file that cannot be loaded: mostly what a download that failed leaves behind."""
-
 BEGINNINGS = {
-    PAGE: (b"<",),
-    POINTER: (b"version https://git-lfs",),
-    PICKLE: (b"PK\x03\x04", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6))),
+    messages.WEB_PAGE: (b"<",),
+    messages.LFS_POINTER: (b"version https://git-lfs",),
+    messages.PICKLE_FILE: (b"PK\x03\x04", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6))),
 }
-"""How the content of such files begins. (A good safetensors file may begin with any byte.)"""
+"""How the content of files that cannot be loaded begins. (A good safetensors file may begin with any byte.)"""
 
 Shape = tuple[int, ...]
 
@@ -67,7 +67,7 @@ class LoRA:
 
 
 def read_lora(path: Path) -> LoRA:
-    """Reads a safetensors file's header. ValueError, in one sentence, where it is none."""
+    """Reads a safetensors file's header. UserError where it is none."""
     try:
         with safe_open(path, framework="numpy") as file:
             keys = list(file.keys())
@@ -84,11 +84,11 @@ def read_lora(path: Path) -> LoRA:
                 metadata=file.metadata() or {},
             )
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path.name} cannot be read as a safetensors file ({error}).") from error
+        raise UserError(messages.NOT_SAFETENSORS, file=path.name, reason=error) from error
 
 
 def find_fault(path: Path) -> str | None:
-    """Returns what makes a LoRA file one that no WebUI can load; None where nothing does."""
+    """Returns the message that says why no WebUI can load a LoRA file; None where one can."""
     is_safetensors = path.suffix.lower() == SAFETENSORS
     try:
         if is_safetensors:
@@ -100,11 +100,12 @@ def find_fault(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read(512).lstrip()
     except OSError:
-        return DAMAGED if path.exists() else GONE
+        return messages.DAMAGED_FILE if path.exists() else messages.MISSING_FILE
     if not start:
-        return EMPTY
-    found = next((fault for fault, beginnings in BEGINNINGS.items() if start.startswith(beginnings)), DAMAGED)
-    return found if is_safetensors or found in (PAGE, POINTER) else None
+        return messages.EMPTY_FILE
+    known = (fault for fault, beginnings in BEGINNINGS.items() if start.startswith(beginnings))
+    found = next(known, messages.DAMAGED_FILE)
+    return found if is_safetensors or found in (messages.WEB_PAGE, messages.LFS_POINTER) else None
 
 
 def find_format(keys: Iterable[str]) -> str:

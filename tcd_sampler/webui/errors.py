@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import HTTPException
 from modules import errors, shared
 
-from ..messages import FAILED, Text
+from ..messages import FAILED, Message
 from .compat.host import shows_errors
 from .said import say
 from .translation import translate
@@ -68,7 +68,7 @@ def log(error: Exception) -> None:
 
 
 def describe_failure(error: Exception) -> str:
-    return translate(Text(FAILED, {"error": type(error).__name__}))
+    return translate(Message(FAILED, {"error": type(error).__name__}))
 
 
 def refuse(p: Any, error: Exception) -> None:

@@ -1,6 +1,6 @@
 """Which gammas a job runs with. They travel on the job itself, so that no other can see them.
 
-Each comes from the first that says so: the script's argument (which an X/Y/Z axis sets), a recipe, the request's eta,
+Each comes from the first that says so: the script's argument (which an X/Y/Z axis sets), a preset, the request's eta,
 the job that this one is run inside, the setting.
 
 All of it is settled in `before_process`, and written into the job's own fields and arguments: other extensions copy
@@ -60,7 +60,7 @@ def use_schedule_name(p: Any, hires: bool) -> None:
         say(p, UNKNOWN_SCHEDULE, schedule=repr(unknown))
 
 
-def settle(p: Any, gamma: Any, hires_gamma: Any, recipe_gamma: float | None = None) -> Gammas | None:
+def settle(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = None) -> Gammas | None:
     """Settles a job's names and gammas; returns None where it does not use TCD.
 
     BadInput if a gamma is not a number from 0 to 1.
@@ -69,7 +69,7 @@ def settle(p: Any, gamma: Any, hires_gamma: Any, recipe_gamma: float | None = No
         return None
     use_names(p)
     with bad_input():
-        first = choose_gamma(p, gamma, recipe_gamma)
+        first = choose_gamma(p, gamma, preset_gamma)
         return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
 
 
@@ -132,10 +132,10 @@ def write_infotext(p: Any, gammas: Gammas) -> None:
         p.extra_generation_params[ENSD] = delta if max(gammas) > 0 else None
 
 
-def choose_gamma(p: Any, argument: Any, recipe_gamma: float | None = None) -> float:
+def choose_gamma(p: Any, argument: Any, preset_gamma: float | None = None) -> float:
     eta = p.eta if is_tcd(p.sampler_name) else None
     if argument is None:
-        argument = recipe_gamma
+        argument = preset_gamma
     if argument is not None:
         gamma = check_gamma(argument, GAMMA)
         if eta not in (None, gamma):

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import messages
+from ..errors import UserError
 from ..loras.catalogue import Published
 from ..loras.conversion import convert_to_kohya
 from ..loras.prompt import find_loras
@@ -19,7 +21,7 @@ def get(lora: Published) -> Iterator[int]:
     try:
         from ..loras.download import DownloadError, download
     except ImportError as error:  # all hosts have it so far, but none says so
-        raise ValueError(f"{lora.name} was not downloaded: this WebUI has no Python package {error.name}.") from error
+        raise UserError(messages.NO_PACKAGE, lora=lora.name, package=error.name) from error
     said = -SECONDS
     try:
         for done in download(lora, get_lora_folder()):

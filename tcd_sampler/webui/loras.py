@@ -1,4 +1,4 @@
-"""The host's LoRAs: what each of its files is, and which of them suits a recipe.
+"""The host's LoRAs: what each of its files is, and which of them suits a preset.
 
 Collections have thousands of files, and a job is not to wait for them. So what the host has in memory is asked first
 (names, metadata, hashes), and only the few files that these point to are opened. A file is hashed only where nothing
@@ -167,7 +167,7 @@ def is_alias_of_several(name: str) -> bool:
 
 
 def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
-    """The host's entry for a recipe's LoRA, or None: the file of that name, or the best of that line for a family."""
+    """The host's entry for a preset's LoRA, or None: the file of that name, or the best of that line for a family."""
     if wanted not in CATALOGUE.lines:
         entry = look_up(wanted)
         header = read_header(entry) if entry else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..messages import Text
+from ..messages import Message
 from .compat.host import KEEPS_CALLABLES
 from .names import HINTS
 from .translation import translate
@@ -26,7 +26,7 @@ def forget_said(p: Any) -> None:
 
 def say(p: Any, template: str, **values: Any) -> None:
     """In the page's language, and once."""
-    sentence = translate(Text(template, values))
+    sentence = translate(Message(template, values))
     p.comment(sentence)
     p.tcd_said = list(dict.fromkeys([*(getattr(p, "tcd_said", None) or []), sentence]))
 

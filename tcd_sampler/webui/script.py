@@ -14,7 +14,7 @@ from .errors import BadInput, refusing, reporting
 from .extension import add_to_lists, finish
 from .job import Gammas, follow_sampler, prepare, settle
 from .names import GAMMA, HIRES_GAMMA, NAME
-from .presets import follow_recipe
+from .presets import follow_preset
 from .registration import register
 from .said import add_to_info, forget_said
 from .sampler import check_model
@@ -24,7 +24,7 @@ from .ui.settings import check_settings
 
 
 class TCDScript(scripts.Script):
-    """Arguments: gamma, a number from 0 to 1; the hires pass's gamma, another or "same"; a recipe's name.
+    """Arguments: gamma, a number from 0 to 1; the hires pass's gamma, another or "same"; a preset's name.
 
     None stands for one that is not given.
     """
@@ -55,32 +55,32 @@ class TCDScript(scripts.Script):
             gamma.value = keep_gamma(gamma.value)
             return [SimpleNamespace(value=None)] * 3
         self.has_ui = True
-        recipe = gr.Textbox(label="TCD recipe", visible=False)  # the page applies them itself, before a job
-        recipe.do_not_save_to_config = True
+        preset = gr.Textbox(label="TCD preset", visible=False)  # the page applies them itself, before a job
+        preset.do_not_save_to_config = True
         self.infotext_fields = [
             (gamma, InfotextField(GAMMA, read_gamma)),
             (hires_gamma, InfotextField(HIRES_GAMMA, read_hires_gamma)),
         ]
         self.paste_field_names = [GAMMA]
-        return [gamma, hires_gamma, recipe]
+        return [gamma, hires_gamma, preset]
 
-    def before_process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, recipe: Any = None, *_: Any) -> None:
+    def before_process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, preset: Any = None, *_: Any) -> None:
         """Settles what decides the image, before other extensions copy the job or send it to other machines."""
         register()  # whatever has called itself TCD since
         forget_said(p)
         with refusing(p), suppress(BadInput):  # which process() will refuse
-            self.settle(p, gamma, hires_gamma, recipe)
+            self.settle(p, gamma, hires_gamma, preset)
 
-    def settle(self, p: Any, gamma: Any, hires_gamma: Any, recipe: Any) -> Gammas | None:
-        recipe_gamma = follow_recipe(p, recipe)
-        gammas = settle(p, gamma, hires_gamma, recipe_gamma)
+    def settle(self, p: Any, gamma: Any, hires_gamma: Any, preset: Any) -> Gammas | None:
+        preset_gamma = follow_preset(p, preset)
+        gammas = settle(p, gamma, hires_gamma, preset_gamma)
         set_arguments(p, self, *(gammas or (gamma, hires_gamma)), None)
         return gammas
 
-    def process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, recipe: Any = None, *_: Any) -> None:
+    def process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, preset: Any = None, *_: Any) -> None:
         with refusing(p):
             prepare(p, None)
-            gammas = self.settle(p, gamma, hires_gamma, recipe)
+            gammas = self.settle(p, gamma, hires_gamma, preset)
             if gammas is not None:
                 check_settings()
                 check_model(p)

@@ -3,16 +3,16 @@
 import json
 from pathlib import Path
 
-from ..messages import Text
+from ..messages import Message
 from .compat.host import get_option
 
 LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 
 
-def translate(text: Text) -> str:
+def translate(text: Message) -> str:
     """A text in the language that the host is set to; in English where we have none for it."""
     file = LOCALIZATIONS / f"{get_option('localization', 'None')}.json"
     if not file.is_file():
         return str(text)
     texts = json.loads(file.read_text(encoding="utf-8"))
-    return str(Text(texts.get(text.template, text.template), text.values))
+    return str(Message(texts.get(text.template, text.template), text.values))

@@ -119,7 +119,7 @@ def test_a_files_data_are_sound(file):
     assert re.fullmatch(r"(\w+/)?[\w.-]+\.safetensors", file.path)
     assert file.path == "pytorch_lora_weights.safetensors" or PurePosixPath(file.path).stem == file.name
     assert file.family in (SDXL, SD2, SD1)
-    assert file.licence
+    assert file.license
 
 
 @FILES
@@ -172,7 +172,7 @@ def test_a_file_has_what_it_does_not_bring_from_its_line():
     line = CATALOGUE.lines["PCM, normal CFG"]
     assert normal.use.cfg_scale == (2.5, 3.5) != tuple(line["cfg_scale"])
     assert (normal.use.sampler, normal.use.schedule) == ("Euler", "SGM Uniform")
-    assert normal.licence == line["licence"]
+    assert normal.license == line["license"]
 
 
 def get_size(family, width, metadata):

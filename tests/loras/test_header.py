@@ -9,17 +9,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from tcd_sampler import messages
 from tcd_sampler.loras.header import (
-    DAMAGED,
     DIFFUSERS,
-    EMPTY,
-    GONE,
     KOHYA,
     OTHER,
-    PAGE,
     PEFT,
-    PICKLE,
-    POINTER,
     PROCESSORS,
     SD1,
     SD2,
@@ -305,15 +300,18 @@ def test_what_no_layer_tells_the_file_may_say_of_itself(read, metadata, family):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"", EMPTY),
-        (b"\n \n", EMPTY),
-        (b"<!DOCTYPE html><html><body>Sign in</body></html>", PAGE),
-        (b"\n<html>", PAGE),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 393854624\n", POINTER),
-        (b"PK\x03\x04" + bytes(100), PICKLE),
-        (b"\x80\x02}q\x00." + bytes(100), PICKLE),
-        (b"Not found", DAMAGED),
-        (bytes(1000), DAMAGED),
+        (b"", messages.EMPTY_FILE),
+        (b"\n \n", messages.EMPTY_FILE),
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", messages.WEB_PAGE),
+        (b"\n<html>", messages.WEB_PAGE),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 393854624\n",
+            messages.LFS_POINTER,
+        ),
+        (b"PK\x03\x04" + bytes(100), messages.PICKLE_FILE),
+        (b"\x80\x02}q\x00." + bytes(100), messages.PICKLE_FILE),
+        (b"Not found", messages.DAMAGED_FILE),
+        (bytes(1000), messages.DAMAGED_FILE),
     ],
 )
 def test_what_is_wrong_with_a_file(tmp_path, content, fault):
@@ -321,14 +319,16 @@ def test_what_is_wrong_with_a_file(tmp_path, content, fault):
     file.write_bytes(content)
     assert find_fault(file) == fault
     file = file.rename(tmp_path / "TCD.pt")
-    assert find_fault(file) == (fault if fault in (EMPTY, PAGE, POINTER) else None)
+    assert find_fault(file) == (
+        fault if fault in (messages.EMPTY_FILE, messages.WEB_PAGE, messages.LFS_POINTER) else None
+    )
 
 
 def test_a_file_that_is_gone(tmp_path):
     link = tmp_path / "TCD.safetensors"
-    assert find_fault(link) == GONE
+    assert find_fault(link) == messages.MISSING_FILE
     link.symlink_to(tmp_path / "elsewhere")
-    assert find_fault(link) == GONE
+    assert find_fault(link) == messages.MISSING_FILE
 
 
 def test_a_file_that_is_cut_off(tmp_path):
@@ -336,7 +336,7 @@ def test_a_file_that_is_cut_off(tmp_path):
     safetensors.torch.save_file({"lora_unet_a.lora_down.weight": torch.zeros(4, 64)}, file)
     assert find_fault(file) is None
     file.write_bytes(file.read_bytes()[:-1])
-    assert find_fault(file) == DAMAGED
+    assert find_fault(file) == messages.DAMAGED_FILE
 
 
 @pytest.mark.parametrize("length", [640, 60, 0x4B50])

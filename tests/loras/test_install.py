@@ -27,7 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the test
 package = sys.modules["tcd_sampler"] = ModuleType("tcd_sampler")
 package.__path__ = [{str(ROOT / "tcd_sampler")!r}]
 catalogue = sys.modules["tcd_sampler.loras.catalogue"] = ModuleType("tcd_sampler.loras.catalogue")
-family = SimpleNamespace(family="SDXL", licence="MIT", use=SimpleNamespace(line="TCD"), **{vars(LORA)!r})
+family = SimpleNamespace(family="SDXL", license="MIT", use=SimpleNamespace(line="TCD"), **{vars(LORA)!r})
 second = SimpleNamespace(**{{**vars(family), "name": "second", "family": "SD 1.5", "size": 1_000_000}})
 catalogue.CATALOGUE = SimpleNamespace(for_tcd=[family, second])
 sys.argv = sys.argv[1:]

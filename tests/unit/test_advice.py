@@ -60,7 +60,7 @@ NOT_DISTILLED = "No TCD LoRA is active, and base is not known as distilled: "
     ids=["none", "another kind", "weight 0"],
 )
 def test_no_lora(loras):
-    assert hints(*loras) == [NOT_DISTILLED + "get TCD-SDXL-LoRA, beside the TCD recipes."]
+    assert hints(*loras) == [NOT_DISTILLED + "get TCD-SDXL-LoRA, beside the TCD presets."]
     assert hints(*loras, family=SD1) == hints(*loras, family=SD1)
     here = hints(*loras, find_tag=lambda: "<lora:mine:1>")
     assert here == [NOT_DISTILLED + "add <lora:mine:1> to the prompt."]
@@ -79,12 +79,12 @@ def test_an_alias_of_several():
     assert hints(TCD, Active("last", 1, is_missing=True, is_ambiguous=True)) == [sentence]
 
 
-@pytest.mark.parametrize("fault", messages.FAULTS)
+@pytest.mark.parametrize("fault", [messages.EMPTY_FILE, messages.PICKLE_FILE])
 def test_a_file_that_cannot_be_loaded(fault):
     broken = Active("TCD-broken", 1, identity=Identity(CATALOGUE.find_use("TCD-broken"), NAME), fault=fault)
-    sentence = messages.FAULTS[fault].format(lora="TCD-broken")
+    sentence = fault.format(lora="TCD-broken")
     assert hints(TCD, broken) == [sentence]
-    assert hints(broken) == [sentence, NOT_DISTILLED + "get TCD-SDXL-LoRA, beside the TCD recipes."]
+    assert hints(broken) == [sentence, NOT_DISTILLED + "get TCD-SDXL-LoRA, beside the TCD presets."]
 
 
 def test_a_tag_that_cannot_be_read():
@@ -103,7 +103,7 @@ def test_another_family():
 def test_another_format():
     assert hints(active("my-tcd", format=PEFT)) == [
         "my-tcd is in the format of PEFT, of which this WebUI loads little or nothing: "
-        "Apply, beside the TCD recipes, offers a copy that it loads."
+        "Apply, beside the TCD presets, offers a copy that it loads."
     ]
 
 

@@ -8,12 +8,10 @@ from string import Formatter
 import pytest
 
 from tcd_sampler import messages
-from tcd_sampler.messages import FAULTS
 from tcd_sampler.presets import BUILT_IN
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {value for name, value in vars(messages).items() if name.isupper() and isinstance(value, str)}
-TEMPLATES = (TEMPLATES - {*FAULTS}) | {*FAULTS.values()}
 SOURCES = "".join(re.sub(r'"\n\s*"', "", path.read_text()) for path in (ROOT / "tcd_sampler" / "webui").rglob("*.py"))
 
 FILES = sorted((ROOT / "localizations").glob("*.json"))
@@ -37,7 +35,7 @@ def test_there_are_some():
 def test_all_that_is_said_is_translated(path):
     translations = read(path)
     assert translations.keys() >= TEMPLATES
-    assert {recipe.name for recipe in BUILT_IN} <= translations.keys()
+    assert {preset.name for preset in BUILT_IN} <= translations.keys()
     labels = re.findall(r'(?:label=|info=|make_button\(|\.info\()"([^"]+)"', SOURCES)
     assert len(labels) >= 10
     assert set(labels) <= translations.keys()
@@ -47,5 +45,5 @@ def test_all_that_is_said_is_translated(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_nothing_else_is(path):
-    said = TEMPLATES | {recipe.name for recipe in BUILT_IN}
+    said = TEMPLATES | {preset.name for preset in BUILT_IN}
     assert [text for text in read(path) if text not in said and f'"{text}"' not in SOURCES] == []

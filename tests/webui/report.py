@@ -30,10 +30,10 @@ COLUMNS = {
     "test_seeds": "seeds",
     "test_life": "jobs",
     "test_lora": "LoRA",
-    "test_recipes": "recipes",
+    "test_presets": "presets",
     "test_bad_input": "bad input",
     "test_page": "page",
-    "test_recipe_page": "recipes' page",
+    "test_preset_page": "presets' page",
     "test_miniature": "miniature",
     "test_reload": "reload",
 }

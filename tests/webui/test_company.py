@@ -144,7 +144,7 @@ def test_warnings_under_a_script(jobs, webui, file):
 # Bugs of ours
 
 
-@pytest.mark.parametrize("name", ["follow_recipe", "settle", "check_model"])
+@pytest.mark.parametrize("name", ["follow_preset", "settle", "check_model"])
 def test_a_bug_ends_the_job_and_is_told(jobs, webui, name):
     before = len(webui.log())
     status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}", **CHEAP)

@@ -155,7 +155,7 @@ def test_a_preset_beside_another_sampler(master):
 @pytest.fixture
 def own_preset(master):
     """In the master's file alone."""
-    file = master.webui.data / "tcd-recipes.json"
+    file = master.webui.data / "tcd-presets.json"
     file.write_text(json.dumps([{"name": "mine", "steps": 3, "cfg_scale": 1.5, "gamma": 0.45}]))
     yield "mine"
     file.unlink()

@@ -290,7 +290,7 @@ def test_lists(webui):
     if webui.describes_scripts:
         scripts = [script for script in webui.get("/sdapi/v1/script-info") if script["name"] == "tcd"]
         labels = [[argument["label"] for argument in script["args"]] for script in scripts]
-        assert labels == [["TCD gamma", "TCD hires gamma", "TCD recipe"]] * 2
+        assert labels == [["TCD gamma", "TCD hires gamma", "TCD preset"]] * 2
     assert webui.component("setting_tcd_default_gamma")["value"] == 0.3
 
 

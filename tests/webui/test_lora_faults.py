@@ -86,7 +86,7 @@ def test_metadata_of_any_type(said, jobs, folder):
 
 @pytest.fixture
 def preset_prompt(jobs, folder):
-    """The prompt that an image by a recipe has."""
+    """The prompt that an image by a preset has."""
 
     def preset_prompt(prompt, **fields):
         fields = {**SMALL, "prompt": prompt, "sampler_name": NOTHING, "steps": NOTHING, **fields}
@@ -138,7 +138,7 @@ def test_names_as_the_host_allows_them(said, folder, webui, name):
         {"prompt": "a house <lora:tcd-one:1>"},
         {"prompt": "a house", "tcd": [None, None, "TCD, 4 steps"]},
     ],
-    ids=["no LoRA", "a style", "a TCD LoRA", "by a recipe"],
+    ids=["no LoRA", "a style", "a TCD LoRA", "by a preset"],
 )
 def test_a_job_opens_the_few_files_that_it_needs(jobs, webui, folder, fields):
     """However many there are: here as many others as make a difference, half of them without metadata."""

@@ -26,7 +26,7 @@ def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
 
 
 def test_the_readmes_picture(miniature, page, webui, request, tmp_path):
-    """By the recipe's button alone, what the caption asks for is painted."""
+    """By the preset's button alone, what the caption asks for is painted."""
     page.page.set_viewport_size({"width": 1280, "height": 1250})
     page.choose("txt2img_sampling", "TCD")
     page("txt2img_prompt").locator("textarea").fill(CAPTION)

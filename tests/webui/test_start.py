@@ -32,7 +32,7 @@ NONSENSE = {
     "txt2img/TCD gamma/visible": 3,
     "txt2img/TCD hires gamma/value": "2",
     "img2img/TCD gamma/value": None,
-    "txt2img/TCD recipe/value": "gone",
+    "txt2img/TCD preset/value": "gone",
     "txt2img/Apply/visible": "yes",
 }
 

@@ -9,11 +9,11 @@ from ...gamma import DEFAULT_GAMMA
 from ..compat import host
 from ..job import choose_hires_gamma, is_tcd
 from ..names import GAMMA, HIRES_GAMMA, SAME
-from .preset_controls import RecipeControls
+from .preset_controls import PresetControls
 
 
 class Controls:
-    """A slider and the recipes below the tab's samplers; for the hires pass, a field beside its denoising strength.
+    """A slider and the presets below the tab's samplers; for the hires pass, a field beside its denoising strength.
 
     The host's components appear in an order that users can change, so each of ours is made when first asked for and
     placed when its neighbour is there.
@@ -26,9 +26,9 @@ class Controls:
             self.sampler_ids.append("hr_sampler")
         self.hires_neighbour = f"{self.tab}_denoising_strength"
         self.neighbours: dict[str, Any] = {}
-        self.recipes = RecipeControls(script, self.neighbours)
+        self.presets = PresetControls(script, self.neighbours)
         self.last = f"{self.tab}_gallery"
-        for elem_id in {*self.sampler_ids, self.hires_neighbour, *self.recipes.neighbour_ids, self.last}:
+        for elem_id in {*self.sampler_ids, self.hires_neighbour, *self.presets.neighbour_ids, self.last}:
             script.on_after_component(self.meet, elem_id=elem_id)
 
     @cached_property
@@ -74,16 +74,16 @@ class Controls:
         if neighbour.elem_id == self.sampler_ids[0]:
             with host.placed_after(neighbour.parent):  # the row of samplers, which it would be too narrow in
                 self.gamma.render()
-                self.recipes.make(self.gamma)
+                self.presets.make(self.gamma)
         elif neighbour.elem_id == self.hires_neighbour:
             self.hires_gamma.render()
         elif neighbour.elem_id == self.last:
             self.follow()
-            self.recipes.connect()
+            self.presets.connect()
 
     def follow(self) -> None:
         inputs = [self.neighbours[elem_id] for elem_id in self.sampler_ids]
-        outputs = [self.gamma, self.recipes.block, self.hires_gamma][: len(inputs) + 1]
+        outputs = [self.gamma, self.presets.block, self.hires_gamma][: len(inputs) + 1]
         for sampler in inputs:
             sampler.change(self.show, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
         host.on_page_load(self.show, inputs=inputs, outputs=outputs)

@@ -1,4 +1,4 @@
-"""The recipes of one tab: a list, and buttons that apply, save and delete them, and get or convert their LoRAs."""
+"""The presets of one tab: a list, and buttons that apply, save and delete them, and get or convert their LoRAs."""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -9,13 +9,13 @@ import gradio as gr
 from ... import messages
 from ...loras.catalogue import CATALOGUE, Published
 from ...loras.prompt import find_loras, put_lora
-from ...messages import Text
-from ...presets import BUILT_IN, Recipe
+from ...messages import Message
+from ...presets import BUILT_IN, Preset
 from ..compat import host
 from ..errors import describe_failure, log
 from ..lora_files import convert, find_foreign, get
 from ..loras import choose_lora, is_for_tcd
-from ..presets import RECIPES
+from ..presets import PRESETS
 from ..translation import translate
 
 Updates = dict[Any, Any]
@@ -27,10 +27,10 @@ FIELDS = {
     "cfg_scale": "cfg_scale",
     "denoising_strength": "denoising_strength",
 }
-"""The host's controls, by their elements' names without the tab's, to a recipe's fields."""
+"""The host's controls, by their elements' names without the tab's, to a preset's fields."""
 
 
-class RecipeControls:
+class PresetControls:
     """neighbours: the host's components, by element; all of them are there when connect() is called."""
 
     def __init__(self, script: Any, neighbours: dict[str, Any]) -> None:
@@ -44,14 +44,14 @@ class RecipeControls:
     def make(self, gamma: Any) -> None:
         """Makes them where they are to stand."""
         self.gamma = gamma
-        with gr.Column(visible=False, elem_id=f"{self.tab}_tcd_recipes") as self.block:
-            with gr.Row(elem_id=f"{self.tab}_tcd_recipe_row"):
+        with gr.Column(visible=False, elem_id=f"{self.tab}_tcd_presets") as self.block:
+            with gr.Row(elem_id=f"{self.tab}_tcd_preset_row"):
                 self.name = gr.Dropdown(
                     choices=self.list_names(),
                     value=BUILT_IN[0].name,
                     allow_custom_value=True,
-                    label="TCD recipe",
-                    elem_id=f"{self.tab}_tcd_recipe",
+                    label="TCD preset",
+                    elem_id=f"{self.tab}_tcd_preset",
                     scale=4,
                     min_width=160,
                 )
@@ -91,16 +91,16 @@ class RecipeControls:
     def list_names(self) -> list[str]:
         """Of the built-in ones alone, where the user's own cannot be read; saving one then says so."""
         try:
-            recipes = RECIPES.list(self.is_img2img)
+            presets = PRESETS.list(self.is_img2img)
         except ValueError:
-            recipes = [recipe for recipe in BUILT_IN if self.is_img2img or not recipe.is_for_img2img]
-        return [recipe.name for recipe in recipes]
+            presets = [preset for preset in BUILT_IN if self.is_img2img or not preset.is_for_img2img]
+        return [preset.name for preset in presets]
 
     def refresh(self) -> Any:
         return gr.update(choices=self.list_names())
 
     def say(self, template: str, **values: Any) -> Updates:
-        return {self.message: escape(translate(Text(template, values)))}
+        return {self.message: escape(translate(Message(template, values)))}
 
     def refuse(self, error: ValueError) -> Updates:
         return {self.message: f'<span class="error">{escape(str(error))}</span>'}
@@ -121,39 +121,39 @@ class RecipeControls:
         return {self.message: f'<span class="error">{escape(describe_failure(error))}</span>'}
 
     def apply(self, name: str, prompt: str) -> Updates:
-        """Sets what the recipe names, and nothing else."""
+        """Sets what the preset names, and nothing else."""
         try:
-            recipe = RECIPES.find(name, self.is_img2img)
+            preset = PRESETS.find(name, self.is_img2img)
         except ValueError as error:
             return self.refuse(error)
-        named = {field: getattr(recipe, field) for field in self.fields}
+        named = {field: getattr(preset, field) for field in self.fields}
         updates = {self.fields[field]: gr.update(value=value) for field, value in named.items() if value is not None}
-        return {**updates, **self.apply_lora(recipe, prompt)}
+        return {**updates, **self.apply_lora(preset, prompt)}
 
-    def apply_lora(self, recipe: Recipe, prompt: str) -> Updates:
-        """Puts the recipe's LoRA into the prompt, in place of another for TCD, and looks at what is there."""
-        if recipe.lora is None:
-            return self.say(messages.APPLIED, recipe=recipe.name)
+    def apply_lora(self, preset: Preset, prompt: str) -> Updates:
+        """Puts the preset's LoRA into the prompt, in place of another for TCD, and looks at what is there."""
+        if preset.lora is None:
+            return self.say(messages.APPLIED, preset=preset.name)
         _, family = host.get_checkpoint()
-        lora = choose_lora(recipe.lora, family)
+        lora = choose_lora(preset.lora, family)
         if lora is None:
-            return self.advise(recipe, family)
+            return self.advise(preset, family)
         has_comments = host.strips_comments()
         others = {found for found, _ in find_loras(prompt, has_comments) if is_for_tcd(found)}
-        prompt = put_lora(prompt, lora.name, recipe.weight, others, has_comments)
+        prompt = put_lora(prompt, lora.name, preset.weight, others, has_comments)
         foreign = find_foreign(prompt) if host.may_write_files() else None
         updates = {self.prompt: prompt, self.convert_button: gr.update(visible=bool(foreign))}
         if foreign:
             return {**updates, **self.say(messages.FOREIGN, lora=foreign)}
-        return {**updates, **self.say(messages.ADDED, recipe=recipe.name, lora=lora.name)}
+        return {**updates, **self.say(messages.ADDED, preset=preset.name, lora=lora.name)}
 
-    def advise(self, recipe: Recipe, family: str | None) -> Updates:
-        values = {"recipe": recipe.name, "lora": recipe.lora, "family": family or "this checkpoint"}
-        file = CATALOGUE.find(recipe.lora or "", family)
+    def advise(self, preset: Preset, family: str | None) -> Updates:
+        values = {"preset": preset.name, "lora": preset.lora, "family": family or "this checkpoint"}
+        file = CATALOGUE.find(preset.lora or "", family)
         if file is None or not host.may_write_files():
             return self.say(messages.NO_FILE, **values)
         size = round(file.size / 1e6)
-        return self.say(messages.NO_FILE_GET, **values, file=file.name, size=size, licence=file.licence)
+        return self.say(messages.NO_FILE_GET, **values, file=file.name, size=size, license=file.license)
 
     def save(self, name: str, prompt: str, *values: Any) -> Updates:
         """Keeps what the controls say now, and the prompt's LoRA for TCD."""
@@ -165,24 +165,24 @@ class RecipeControls:
             settings["lora"], settings["weight"] = loras[0]
         name = (name or "").strip()
         try:
-            RECIPES.save(Recipe(name, **settings))
+            PRESETS.save(Preset(name, **settings))
         except ValueError as error:
             return self.refuse(error)
-        return {self.name: gr.update(choices=self.list_names(), value=name), **self.say(messages.SAVED, recipe=name)}
+        return {self.name: gr.update(choices=self.list_names(), value=name), **self.say(messages.SAVED, preset=name)}
 
     def delete(self, name: str) -> Updates:
         try:
-            RECIPES.delete(name)
+            PRESETS.delete(name)
         except ValueError as error:
             return self.refuse(error)
         names = self.list_names()
-        return {self.name: gr.update(choices=names, value=names[0]), **self.say(messages.DELETED, recipe=name)}
+        return {self.name: gr.update(choices=names, value=names[0]), **self.say(messages.DELETED, preset=name)}
 
     def get(self, name: str) -> Iterator[Updates]:
-        """Fetches the recipe's LoRA for the checkpoint's family, and says how far it is."""
+        """Fetches the preset's LoRA for the checkpoint's family, and says how far it is."""
         try:
             _, family = host.get_checkpoint()
-            lora = RECIPES.find(name).lora or "TCD"
+            lora = PRESETS.find(name).lora or "TCD"
             file = CATALOGUE.find(lora, family)
             if file is None:
                 yield self.say(messages.NOTHING_TO_GET, lora=lora, family=family or "this checkpoint")

@@ -1,4 +1,4 @@
-"""Recipes in requests: they set what the request leaves out, and hints say what is wrong, once, without blocking."""
+"""Presets in requests: they set what the request leaves out, and hints say what is wrong, once, without blocking."""
 
 import json
 
@@ -27,10 +27,10 @@ def folder(webui, lora_folder):
 
 @pytest.fixture
 def follow(jobs, folder):
-    """Runs a job by a recipe."""
+    """Runs a job by a preset."""
 
-    def follow(recipe, *, kind="txt2img", gamma=None, **fields):
-        return getattr(jobs, kind)(gamma, None, recipe, **{**LEFT_OUT, **SMALL, **fields})
+    def follow(preset, *, kind="txt2img", gamma=None, **fields):
+        return getattr(jobs, kind)(gamma, None, preset, **{**LEFT_OUT, **SMALL, **fields})
 
     return follow
 
@@ -48,8 +48,8 @@ def hints(jobs, folder):
 
 
 @pytest.fixture
-def own_recipes(webui):
-    file = webui.data / "tcd-recipes.json"
+def own_presets(webui):
+    file = webui.data / "tcd-presets.json"
     yield file
     file.unlink(missing_ok=True)
 
@@ -59,7 +59,7 @@ def assert_says(infotext, **values):
         assert f"{key.replace('_', ' ')}: {value}," in infotext
 
 
-def test_what_is_left_out_is_the_recipes(follow):
+def test_what_is_left_out_is_the_presets(follow):
     result = follow("TCD, 4 steps", prompt="a house")
     assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)
     assert "CFG scale: 1" in result.infotext
@@ -128,33 +128,33 @@ def test_inpainting(follow, jobs, folder):
     own = follow("TCD inpainting, 8 steps", kind="img2img", **{**fields, "denoising_strength": 0.5})
     assert_says(own.infotext, Steps=8, Denoising_strength=0.5)
     sentence = jobs.refused(None, None, "TCD inpainting, 8 steps", **SMALL)
-    assert sentence == "TCD recipe 'TCD inpainting, 8 steps' is for img2img."
+    assert sentence == "TCD preset 'TCD inpainting, 8 steps' is for img2img."
 
 
-def test_an_unknown_recipe(jobs, follow):
+def test_an_unknown_preset(jobs, follow):
     sentence = jobs.refused(None, None, "TCD, 5 steps", kind="img2img", init_images=[picture()])
-    assert sentence.startswith("TCD recipe must be one of: TCD, 4 steps; TCD, 8 steps; ")
+    assert sentence.startswith("TCD preset must be one of: TCD, 4 steps; TCD, 8 steps; ")
     assert sentence.endswith("; not 'TCD, 5 steps'.")
     assert "Steps: 4" in follow("TCD, 4 steps").infotext
 
 
-def test_own_recipes(follow, jobs, webui, own_recipes):
-    recipe = {"name": "mine", "steps": 3, "gamma": 0.45, "lora": "style", "weight": 0.5}
-    own_recipes.write_text(json.dumps([recipe]))
+def test_own_presets(follow, jobs, webui, own_presets):
+    preset = {"name": "mine", "steps": 3, "gamma": 0.45, "lora": "style", "weight": 0.5}
+    own_presets.write_text(json.dumps([preset]))
     result = follow("mine", prompt="a house", cfg_scale=1)
     assert_says(result.infotext, Steps=3, TCD_gamma=0.45)
     assert result.info["prompt"] == "a house <lora:style:0.5>"
-    own_recipes.write_text(json.dumps([{"name": "mine", "sampler": "Gone"}]))
+    own_presets.write_text(json.dumps([{"name": "mine", "sampler": "Gone"}]))
     sentence = jobs.refused(None, None, "mine", **{**LEFT_OUT, **SMALL})
-    assert sentence == "TCD recipe 'mine' wants the sampler 'Gone', which is not here."
-    own_recipes.write_text("{")
+    assert sentence == "TCD preset 'mine' wants the sampler 'Gone', which is not here."
+    own_presets.write_text("{")
     sentence = jobs.refused(None, None, "mine", **SMALL)
-    assert sentence.startswith(f"{own_recipes.name} cannot be read (")
+    assert sentence.startswith(f"{own_presets.name} cannot be read (")
     assert str(webui.data) not in sentence
-    assert own_recipes.read_text() == "{"
+    assert own_presets.read_text() == "{"
 
 
-def test_a_recipe_that_changes_nothing(follow):
+def test_a_preset_that_changes_nothing(follow):
     """As with clients that spell out every default."""
     everything = {"sampler_name": "Euler a", "steps": 2, "cfg_scale": 7, "prompt": "a house"}
     said = follow("TCD, 4 steps", **everything).info["extra_generation_params"]["TCD hints"]
@@ -175,7 +175,7 @@ def test_a_lora_that_is_not_there_is_never_asked_for(follow):
     result = follow("TDD, 8 steps", prompt="a house", steps=1)
     assert result.info["prompt"] == "a house"
     said = result.info["extra_generation_params"]["TCD hints"]
-    assert said[0] == "The recipe TDD, 8 steps wants a LoRA TDD for SD 1.5, which is not here: it ran without."
+    assert said[0] == "The preset TDD, 8 steps wants a LoRA TDD for SD 1.5, which is not here: it ran without."
     assert len(said) == 2  # and what is here
 
 
@@ -189,7 +189,7 @@ def test_a_plots_values_stay(follow, jobs):
     assert all(cell.startswith(f"a house {TAG}\n") for cell in cells)
 
 
-def test_the_next_job_has_no_recipe(follow, jobs):
+def test_the_next_job_has_no_preset(follow, jobs):
     follow("TCD, 8 steps", steps=1)
     assert_says(jobs.txt2img(None, None, None, steps=2, **SMALL).infotext, Steps=2, TCD_gamma=0.3)
     assert_says(jobs.txt2img(sampler_name="Euler a", steps=2, **SMALL).infotext, Steps=2)

@@ -1,4 +1,4 @@
-"""Recipes in the page: applied, saved and deleted; LoRAs fetched and converted; hints below the picture."""
+"""Presets in the page: applied, saved and deleted; LoRAs fetched and converted; hints below the picture."""
 
 import hashlib
 import json
@@ -25,8 +25,8 @@ def folder(webui, lora_folder):
 
 
 @pytest.fixture(autouse=True)
-def own_recipes(webui):
-    file = webui.data / "tcd-recipes.json"
+def own_presets(webui):
+    file = webui.data / "tcd-presets.json"
     file.unlink(missing_ok=True)
     yield file
     file.unlink(missing_ok=True)
@@ -36,13 +36,13 @@ def own_recipes(webui):
 def txt2img(page):
     """The page with TCD chosen, and a prompt."""
     page.choose("txt2img_sampling", "TCD")
-    page.see("txt2img_tcd_recipe")
+    page.see("txt2img_tcd_preset")
     page("txt2img_prompt").locator("textarea").fill("a house")
     return page
 
 
-def apply(page, recipe, tab="txt2img"):
-    page.choose(f"{tab}_tcd_recipe", recipe)
+def apply(page, preset, tab="txt2img"):
+    page.choose(f"{tab}_tcd_preset", preset)
     page(f"{tab}_tcd_apply").click()
 
 
@@ -51,11 +51,11 @@ def get_settings(page, tab="txt2img"):
     return {name: float(page.number(f"{tab}_{name}").input_value()) for name in names}
 
 
-def test_a_recipe_sets_what_it_names_and_nothing_else(txt2img, folder):
+def test_a_preset_sets_what_it_names_and_nothing_else(txt2img, folder):
     page = txt2img
     page.see("txt2img_tcd_convert", seen=False)
     page.choose("txt2img_sampling", "Euler a")
-    page.see("txt2img_tcd_recipe", seen=False)
+    page.see("txt2img_tcd_preset", seen=False)
     page.choose("txt2img_sampling", "TCD")
     page.set_number("txt2img_width", 128)
     page.set_number("txt2img_tcd_gamma", 0.9)
@@ -75,31 +75,31 @@ def test_a_recipe_sets_what_it_names_and_nothing_else(txt2img, folder):
 
 def test_img2img_has_inpainting_besides(page, folder):
     page.choose("txt2img_sampling", "TCD")
-    assert "TCD inpainting, 8 steps" not in page.list_choices("txt2img_tcd_recipe")
+    assert "TCD inpainting, 8 steps" not in page.list_choices("txt2img_tcd_preset")
     page.tab("img2img")
     page.choose("img2img_sampling", "TCD")
-    page.see("img2img_tcd_recipe")
+    page.see("img2img_tcd_preset")
     apply(page, "TCD inpainting, 8 steps", "img2img")
     page.wait_for_text("TCD inpainting, 8 steps is set, with tcd-one.")
     assert get_settings(page, "img2img")["denoising_strength"] == 0.99
     assert page.value("img2img_prompt") == TAG
 
 
-def test_own_recipes(txt2img, folder, own_recipes):
+def test_own_presets(txt2img, folder, own_presets):
     page = txt2img
     page("txt2img_prompt").locator("textarea").fill("a house <lora:tcd-one:0.7>")
     page.set_number("txt2img_steps", 6)
     page.set_number("txt2img_cfg_scale", 1.5)
     page.set_number("txt2img_tcd_gamma", 0.45)
-    page.say("txt2img_tcd_recipe", "mine")
+    page.say("txt2img_tcd_preset", "mine")
     page("txt2img_tcd_save").click()
     page.wait_for_text("mine is saved.")
-    [saved] = json.loads(own_recipes.read_text())
+    [saved] = json.loads(own_presets.read_text())
     assert saved == {"name": "mine", "steps": 6, "cfg_scale": 1.5, "gamma": 0.45, "lora": "tcd-one", "weight": 0.7}
 
     page.open()
     page.choose("txt2img_sampling", "TCD")
-    page.see("txt2img_tcd_recipe")
+    page.see("txt2img_tcd_preset")
     apply(page, "mine")
     page.wait_for_text("mine is set, with tcd-one.")
     assert page.value("txt2img_prompt") == "<lora:tcd-one:0.7>"
@@ -107,20 +107,20 @@ def test_own_recipes(txt2img, folder, own_recipes):
 
     page("txt2img_tcd_delete").click()
     page.wait_for_text("mine is deleted.")
-    assert json.loads(own_recipes.read_text()) == []
-    assert "mine" not in page.list_choices("txt2img_tcd_recipe")
+    assert json.loads(own_presets.read_text()) == []
+    assert "mine" not in page.list_choices("txt2img_tcd_preset")
 
 
 @long
-def test_built_in_recipes_stay(txt2img, own_recipes):
+def test_built_in_presets_stay(txt2img, own_presets):
     txt2img("txt2img_tcd_save").click()
-    txt2img.wait_for_text("TCD recipe 'TCD, 4 steps' is built in: it can only be saved under another name.")
+    txt2img.wait_for_text("TCD preset 'TCD, 4 steps' is built in: it can only be saved under another name.")
     txt2img("txt2img_tcd_delete").click()
-    txt2img.wait_for_text("TCD recipe 'TCD, 4 steps' is built in: it can only be left as it is.")
-    txt2img.say("txt2img_tcd_recipe", "another")
+    txt2img.wait_for_text("TCD preset 'TCD, 4 steps' is built in: it can only be left as it is.")
+    txt2img.say("txt2img_tcd_preset", "another")
     txt2img("txt2img_tcd_apply").click()
     txt2img.wait_for_text("; not 'another'.")
-    assert not own_recipes.exists()
+    assert not own_presets.exists()
 
 
 def test_hints_are_below_the_picture(txt2img, folder, request, tmp_path):
@@ -222,10 +222,10 @@ def test_visitors_write_nothing(browser, start_webui, flags):
         apply(page, "TCD, 4 steps")
         page.wait_for_text("LoRA for")
         assert "Get LoRA" not in page("txt2img_tcd_message").first.inner_text()
-        (webui.data / "tcd-recipes.json").write_text("{")
-        page.say("txt2img_tcd_recipe", "mine")
+        (webui.data / "tcd-presets.json").write_text("{")
+        page.say("txt2img_tcd_preset", "mine")
         page("txt2img_tcd_apply").click()
-        page.wait_for_text("tcd-recipes.json cannot be read")
+        page.wait_for_text("tcd-presets.json cannot be read")
         assert str(webui.data) not in page("txt2img_tcd_message").first.inner_text()
         page.page.close()
 
@@ -254,7 +254,7 @@ def test_in_chinese(browser, start_webui, request, tmp_path):
         assert page("txt2img_tcd_apply").inner_text() == "应用"
         page("txt2img_tcd_apply").click()
         page.wait_for_text("LoRA：点“下载 LoRA”可获取")
-        assert page("txt2img_tcd_recipe").locator("span").first.inner_text() == "TCD 配方"
+        assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 配方"
         page.make_small()
         assert "没有启用 TCD LoRA，且" in page.generate()
         picture = (request.config.getoption("--pictures") or tmp_path) / "chinese.png"
