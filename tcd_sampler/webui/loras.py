@@ -18,7 +18,8 @@ from ..advice import Active
 from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, Published
 from ..loras.header import KOHYA, LoRA, find_fault, read_lora
 from ..loras.prompt import is_usable
-from .compat.host import find_networks, get_setting, strips_comments
+from .compat.networks import find_networks
+from .compat.options import get_setting, strips_comments
 
 
 def look_up(name: str) -> Any:
@@ -78,15 +79,6 @@ def get_index() -> Index:
     if entries != last_index.entries:
         last_index = Index(entries)
     return last_index
-
-
-def add_to_list(name: str) -> None:
-    """Has the host look for a new file; where it can, without emptying its list, which a running job may want."""
-    networks = find_networks()
-    if hasattr(networks, "update_available_networks_by_names"):
-        networks.update_available_networks_by_names([name])
-    elif networks:
-        networks.list_available_networks()
 
 
 def get_default_lora(p: Any) -> tuple[Any, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from modules import script_callbacks, shared
 
-from .compat import host
+from .compat import guidance
 
 
 def find_use_by_extensions(denoiser: Any) -> str:
@@ -18,9 +18,9 @@ def find_use_by_extensions(denoiser: Any) -> str:
     from modules import sd_unet  # every host whose denoiser is known has it
 
     model, wrapper = shared.sd_model, denoiser.model_wrap
-    if getattr(denoiser, "need_last_noise_uncond", False):
+    if guidance.needs_uncond(denoiser):
         return "an extension asks for it"
-    if not host.is_known(denoiser.combine_denoised):
+    if not guidance.is_known(denoiser.combine_denoised):
         return f"{name_owner(denoiser.combine_denoised)} has a guidance of its own"
     listeners = script_callbacks.callback_map["callbacks_cfg_denoised"]
     if listeners:

@@ -3,10 +3,12 @@
 import gradio as gr
 from modules import shared
 
+from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
+from ...messages import BAD_SETTING
 from ..advice import DISTILLED
-from ..compat.host import add_option, evaluates_uncond_at_cfg_1, get_option, remove_option
-from ..errors import BadInput
+from ..compat.guidance import evaluates_uncond_at_cfg_1
+from ..compat.options import add_option, get_option, remove_option
 from ..names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, HINTS_OPTION, NAME, SINGLE_PASS_OPTION
 
 SECTION = ("tcd", NAME)
@@ -31,7 +33,7 @@ def add_settings() -> None:
 
 
 def check_settings() -> None:
-    """BadInput where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
+    """UserError where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
     for key, kind, allowed in (
         (HINTS_OPTION, bool, "true or false"),
         (SINGLE_PASS_OPTION, bool, "true or false"),
@@ -39,7 +41,7 @@ def check_settings() -> None:
     ):
         value = get_option(key, kind())
         if not isinstance(value, kind):
-            raise BadInput(f"The setting {key} must be {allowed}, not {value!r}.")
+            raise UserError(BAD_SETTING, field=key, allowed=allowed, value=repr(value))
 
 
 def remove_settings() -> None:

@@ -116,7 +116,7 @@ def publish(size, sha256):
             vars(file).update(size=int(size), sha256=sha256)
 
 
-PLACES = {"choose_lora": "ui.preset_controls"}
+PLACES = {"choose_lora": "ui.preset_actions"}
 """Modules with functions that may fail, where that is not the script's own."""
 
 
