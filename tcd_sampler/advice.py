@@ -119,7 +119,7 @@ def samples_alike(use: Use, gamma: float) -> bool:
 def describe(use: Use) -> dict[str, str]:
     sampler = f"{use.sampler}, {use.schedule}" if use.schedule else use.sampler
     ranges = {"steps": describe_range(use.steps), "cfg_scale": describe_range(use.cfg_scale)}
-    return {"line": use.line, "sampler": sampler, **ranges}
+    return {"method": use.line, "sampler": sampler, **ranges}
 
 
 def describe_range(limits: tuple[float, float]) -> str:
@@ -131,9 +131,9 @@ def find_wrong_settings(job: Job) -> Iterator[Message]:
     if job.cfg_scale > HIGHEST_CFG_SCALE:
         for lora in job.active:
             if lora.use and lora.use.is_for_tcd and lora.use.cfg_scale[1] <= HIGHEST_CFG_SCALE:
-                wanted = describe_range(lora.use.cfg_scale)
+                allowed = describe_range(lora.use.cfg_scale)
                 yield Message(
-                    messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "wanted": wanted}
+                    messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "allowed": allowed}
                 )
                 break
     if job.steps <= FEW_STEPS and job.schedule not in ("Automatic", "TCD"):

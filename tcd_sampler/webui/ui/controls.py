@@ -40,7 +40,7 @@ class Controls:
             step=0.01,
             value=DEFAULT_GAMMA,
             label=GAMMA,
-            info="Noise put back at each step, none to all: raise it with the steps, lower it if pictures are soft.",
+            info="0 = deterministic, 1 = full re-noising (LCM). Raise with more steps, lower if images are blurry.",
             elem_id=f"{self.tab}_tcd_gamma",
             visible=False,
             render=False,

@@ -58,7 +58,7 @@ class PresetPanel:
                 if may_write_files():
                     self.save_button = self.make_button("Save", "save")
                     self.delete_button = self.make_button("Delete", "delete")
-                    self.get_button = self.make_button("Get LoRA", "get")
+                    self.get_button = self.make_button("Download LoRA", "get")
                 self.convert_button = self.make_button("Convert LoRA", "convert", visible=False)
             self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
 

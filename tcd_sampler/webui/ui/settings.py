@@ -21,15 +21,15 @@ def add_settings() -> None:
         gr.Slider,
         {"minimum": 0, "maximum": 1, "step": 0.01},
         section=SECTION,
-    ).info("for jobs that bring none: API requests, and other extensions' own passes, such as ADetailer's")
+    ).info("used when an API request or another extension (e.g. ADetailer) does not set gamma")
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
     if evaluates_uncond_at_cfg_1():
-        single_pass = shared.OptionInfo(True, "At CFG scale 1, do not evaluate the negative prompt", section=SECTION)
-        add_option(SINGLE_PASS_OPTION, single_pass.info("half the work, the same picture"))
-    hints = shared.OptionInfo(True, "Hints", section=SECTION)
-    add_option(HINTS_OPTION, hints.info("below the pictures: what is likely wrong with a job's settings"))
+        single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
+        add_option(SINGLE_PASS_OPTION, single_pass.info("half the UNet calls, the same image"))
+    hints = shared.OptionInfo(True, "Warnings", section=SECTION)
+    add_option(HINTS_OPTION, hints.info("shown below the images when settings are likely wrong"))
     distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
-    add_option(DISTILLED_OPTION, distilled.info("words of their names: they need no TCD LoRA"))
+    add_option(DISTILLED_OPTION, distilled.info("checkpoints whose name contains one of these words need no TCD LoRA"))
 
 
 def check_settings() -> None:
