@@ -66,7 +66,7 @@ class Job:
         return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing and lora.fault is None]
 
 
-def find_hints(job: Job) -> list[Message]:
+def find_warnings(job: Job) -> list[Message]:
     return [*find_missing_loras(job), *find_wrong_loras(job), *find_wrong_settings(job)]
 
 

@@ -58,7 +58,7 @@ PRESET_NOT_USED = "The request sets {fields}, so the preset {preset} did not cha
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
 NO_SUCH_LORA = "The preset {preset} ran without its {lora} LoRA for {family}, which is not installed."
 
-# Hints, below a job's pictures
+# Warnings, below a job's pictures
 
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may look soft."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."
@@ -75,8 +75,7 @@ FORMAT = (
     "presets, then Convert LoRA, to create a compatible copy."
 )
 OTHER_LORA = (
-    "{lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale {cfg_scale} "
-    "with it."
+    "{lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale {cfg_scale} with it."
 )
 OTHER_LORA_BY_NAME = (
     "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale "

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ..advice import Active, Job, find_hints
+from ..advice import Active, Job, find_warnings
 from ..loras.catalogue import CATALOGUE
 from ..loras.prompt import read_tag
 from .compat import files, jobs, networks, options, schedules
 from .job import has_tcd_hires_pass, is_tcd
 from .loras import choose_lora, describe, get_default_lora
-from .names import DISTILLED_OPTION, HINTS_OPTION
+from .names import DISTILLED_OPTION, WARNINGS_OPTION
 from .notify import notify
 from .state import get_state
 
@@ -16,11 +16,11 @@ DISTILLED = "tcd, lcm, turbo, lightning, dmd, hyper-sd, hyper-sdxl, hyper-4step,
 """The setting's default: words of checkpoints' names."""
 
 
-def say_hints(p: Any) -> None:
+def show_warnings(p: Any) -> None:
     """Once the host has settled which LoRAs a job has. They never change the job."""
-    if options.get_option(HINTS_OPTION, True):
-        for hint in find_hints(describe_job(p)):
-            notify(p, hint)
+    if options.get_option(WARNINGS_OPTION, True):
+        for warning in find_warnings(describe_job(p)):
+            notify(p, warning)
 
 
 def describe_job(p: Any) -> Job:

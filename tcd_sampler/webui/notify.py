@@ -4,7 +4,7 @@ from typing import Any
 
 from ..messages import Message
 from .compat.jobs import KEEPS_CALLABLES
-from .names import HINTS
+from .names import WARNINGS
 from .state import get_state, set_messages
 from .translation import translate
 
@@ -21,7 +21,7 @@ class Messages(tuple[str, ...]):
 
 def clear_messages(p: Any) -> None:
     """For a job that starts. What the same one said before, or one that it is a copy of, stays."""
-    earlier = p.extra_generation_params.pop(HINTS, None)
+    earlier = p.extra_generation_params.pop(WARNINGS, None)
     set_messages(p, tuple(earlier) if isinstance(earlier, Messages) else ())
 
 
@@ -41,5 +41,5 @@ def add_to_info(p: Any, processed: Any) -> None:
     if not messages:
         return
     if not KEEPS_CALLABLES:
-        p.extra_generation_params[HINTS] = Messages(messages)
-    processed.extra_generation_params = {**processed.extra_generation_params, HINTS: Messages(messages)}
+        p.extra_generation_params[WARNINGS] = Messages(messages)
+    processed.extra_generation_params = {**processed.extra_generation_params, WARNINGS: Messages(messages)}

@@ -9,7 +9,7 @@ from modules import scripts
 
 from ..errors import UserError
 from ..gamma import DEFAULT_GAMMA, check_gamma
-from .advice import say_hints
+from .advice import show_warnings
 from .arguments import set_arguments
 from .errors import refusing, reporting
 from .extension import add_to_lists, finish
@@ -91,7 +91,7 @@ class TCDScript(scripts.Script):
     def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
         with reporting(p):
             if follow_sampler(p) and batch_number == 0:
-                say_hints(p)
+                show_warnings(p)
 
     def postprocess(self, p: Any, processed: Any, *_: Any) -> None:
         add_to_info(p, processed)

@@ -3,7 +3,7 @@
 import pytest
 
 from tcd_sampler import messages
-from tcd_sampler.advice import Active, Job, count_steps, find_hints
+from tcd_sampler.advice import Active, Job, count_steps, find_warnings
 from tcd_sampler.loras.catalogue import CATALOGUE, CONTENT, NAME, Identity
 from tcd_sampler.loras.header import KOHYA, PEFT, SD1, SDXL, LoRA
 
@@ -24,7 +24,7 @@ UNKNOWN_DISTILLATION = active("pytorch_lora_weights")
 
 def hints(*loras, **changes):
     right = {"steps": 4, "cfg_scale": 1, "schedule": "Automatic", "checkpoint": "base", "family": SDXL}
-    return [str(hint) for hint in find_hints(Job(**{**right, "is_distilled": False, "loras": list(loras), **changes}))]
+    return [str(hint) for hint in find_warnings(Job(**{**right, "is_distilled": False, "loras": list(loras), **changes}))]
 
 
 @pytest.mark.parametrize(

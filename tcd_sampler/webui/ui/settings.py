@@ -9,7 +9,7 @@ from ...messages import BAD_SETTING
 from ..advice import DISTILLED
 from ..compat.guidance import evaluates_uncond_at_cfg_1
 from ..compat.options import add_option, get_option, remove_option
-from ..names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, HINTS_OPTION, NAME, SINGLE_PASS_OPTION
+from ..names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, NAME, SINGLE_PASS_OPTION, WARNINGS_OPTION
 
 SECTION = ("tcd", NAME)
 
@@ -26,8 +26,8 @@ def add_settings() -> None:
     if evaluates_uncond_at_cfg_1():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
         add_option(SINGLE_PASS_OPTION, single_pass.info("half the UNet calls, the same image"))
-    hints = shared.OptionInfo(True, "Warnings", section=SECTION)
-    add_option(HINTS_OPTION, hints.info("shown below the images when settings are likely wrong"))
+    warnings = shared.OptionInfo(True, "Warnings", section=SECTION)
+    add_option(WARNINGS_OPTION, warnings.info("shown below the images when settings are likely wrong"))
     distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
     add_option(DISTILLED_OPTION, distilled.info("checkpoints whose name contains one of these words need no TCD LoRA"))
 
@@ -35,7 +35,7 @@ def add_settings() -> None:
 def check_settings() -> None:
     """UserError where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
     for key, kind, allowed in (
-        (HINTS_OPTION, bool, "true or false"),
+        (WARNINGS_OPTION, bool, "true or false"),
         (SINGLE_PASS_OPTION, bool, "true or false"),
         (DISTILLED_OPTION, str, "text"),
     ):
@@ -45,5 +45,5 @@ def check_settings() -> None:
 
 
 def remove_settings() -> None:
-    for key in (DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, HINTS_OPTION, DISTILLED_OPTION):
+    for key in (DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, WARNINGS_OPTION, DISTILLED_OPTION):
         remove_option(key)
