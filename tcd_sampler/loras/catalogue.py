@@ -117,7 +117,7 @@ class Catalogue:
         return cache(self.find_use)
 
     def find_use_by_label(self, lora: Named) -> tuple[Use, str] | None:
-        """What a file's metadata tell or, as a warning, its trainer's name for it, or its own; and which of them."""
+        """What a file's metadata tell or else its trainer's name for it, or its own; and which of them."""
         title, output_name = lora.metadata.get(TITLE), lora.metadata.get(OUTPUT_NAME)
         for by, text in ((METADATA, title), (NAME, output_name), (NAME, lora.name)):
             use = self.uses_by_text(text) if isinstance(text, str) else None  # a host reads JSON in it as what it is
@@ -130,7 +130,7 @@ class Catalogue:
         return next((file for file in self.files if (file.use.line, file.family) == (line, family)), None)
 
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
-        """By the hashes of its content (either kind) that are at hand; by its metadata; as a warning, by its name."""
+        """By the hashes of its content (either kind) that are at hand; by its metadata; else by its name."""
         for digest in hashes:
             file = self.by_hash.get(digest) or self.by_hash.get(digest[:DATA_HASH_LENGTH])
             if file:
