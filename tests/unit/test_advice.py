@@ -24,7 +24,9 @@ UNKNOWN_DISTILLATION = active("pytorch_lora_weights")
 
 def hints(*loras, **changes):
     right = {"steps": 4, "cfg_scale": 1, "schedule": "Automatic", "checkpoint": "base", "family": SDXL}
-    return [str(hint) for hint in find_warnings(Job(**{**right, "is_distilled": False, "loras": list(loras), **changes}))]
+    return [
+        str(hint) for hint in find_warnings(Job(**{**right, "is_distilled": False, "loras": list(loras), **changes}))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Other extensions' ways with jobs: copies of them, jobs inside jobs, and what they change while a job runs."""
 
-import json
-
 import numpy
 import pytest
+
+from tcd_sampler import messages
 
 from .conftest import long, needs
 from .jobs import NOTHING, picture
@@ -144,24 +144,35 @@ def test_warnings_under_a_script(jobs, webui, file):
 # Bugs of ours
 
 
-@pytest.mark.parametrize("name", ["follow_preset", "settle", "check_model"])
-def test_a_bug_ends_the_job_and_is_told(jobs, webui, name):
+BUGS = {
+    "KeyError": "KeyError: 'planted'",
+    "ValueError": "ValueError: could not convert string to float: 'planted'",
+    "RuntimeError": "RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+}
+"""The last line of each kind's traceback."""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*(("settle", kind) for kind in BUGS), ("follow_preset", "KeyError"), ("check_model", "ValueError")],
+)
+def test_a_bug_ends_the_job_and_is_told(jobs, webui, name, kind):
     before = len(webui.log())
-    status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}", **CHEAP)
+    status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}:{kind}", **CHEAP)
     assert status == 500
-    assert "KeyError" in json.dumps(body)
-    webui.wait_for_log("KeyError: 'planted'", before)
+    assert messages.FAILED.format(error=kind) in body["errors"]
+    webui.wait_for_log(BUGS[kind], before)
     assert gamma(jobs.txt2img(0.8, **CHEAP)) == 0.8
 
 
-def test_a_bug_in_what_is_said_does_not_end_the_job(jobs, webui):
+@pytest.mark.parametrize("kind", BUGS)
+def test_a_bug_in_a_warning_does_not_end_the_job(jobs, webui, kind):
     before = len(webui.log())
-    result = jobs.txt2img(0.8, actions="bug:show_warnings", n_iter=2, **CHEAP)
+    result = jobs.txt2img(0.8, actions=f"bug:show_warnings:{kind}", n_iter=2, **CHEAP)
     assert gamma(result) == 0.8
-    [said] = result.info["extra_generation_params"]["TCD warnings"]
-    assert "KeyError" in said
-    webui.wait_for_log("KeyError: 'planted'", before)
-    assert webui.log()[before:].count("KeyError: 'planted'") == 1
+    assert result.info["extra_generation_params"]["TCD warnings"] == [messages.FAILED.format(error=kind)]
+    webui.wait_for_log(BUGS[kind], before)
+    assert webui.log()[before:].count(BUGS[kind]) == 1
 
 
 # Settings of a wrong type, for one job

@@ -234,13 +234,16 @@ def test_visitors_write_nothing(browser, start_webui, flags):
         page.page.close()
 
 
-def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder):
+@pytest.mark.parametrize(
+    "kind", ["ValueError", pytest.param("KeyError", marks=long), pytest.param("RuntimeError", marks=long)]
+)
+def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder, kind):
     """Instead of leaving it there, as if all had gone well."""
     apply(txt2img, "TCD, 8 steps")
     txt2img.wait_for_text("Applied TCD, 8 steps")
-    jobs.txt2img(actions="bug:choose_lora", steps=1)
+    jobs.txt2img(actions=f"bug:choose_lora:{kind}", steps=1)
     apply(txt2img, "TCD, 4 steps")
-    txt2img.wait_for_text(messages.FAILED.format(error="KeyError"))
+    txt2img.wait_for_text(messages.FAILED.format(error=kind))
     assert "Applied TCD, 8 steps" not in txt2img("txt2img_tcd_message").first.inner_text()
     jobs.txt2img(steps=1)  # which takes the bug out again
     apply(txt2img, "TCD, 4 steps")
