@@ -10,7 +10,7 @@ from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .messages import Message
 
 FEW_STEPS = 8
-"""Up to here, another schedule than TCD's own is seen in the picture."""
+"""Up to here, another schedule than TCD's own is seen in the image."""
 
 HIGHEST_CFG_SCALE = 2
 """What a LoRA with guidance distilled into it bears."""

@@ -50,7 +50,7 @@ ALREADY_KOHYA = "{file} is in kohya's format already."
 FILE_EXISTS = "{file} exists already. Delete or rename it first."
 NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
 
-# What was done instead of what was asked, below a job's pictures
+# What was done instead of what was asked, below a job's images
 
 ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argument to set another gamma."
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
@@ -58,7 +58,7 @@ PRESET_NOT_USED = "The request sets {fields}, so the preset {preset} did not cha
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
 NO_SUCH_LORA = "The preset {preset} ran without its {lora} LoRA for {family}, which is not installed."
 
-# Warnings, below a job's pictures
+# Warnings, below a job's images
 
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may look soft."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."

@@ -1,4 +1,4 @@
-"""Says below a job's pictures, and in the API's info, what is likely wrong with its settings."""
+"""Says below a job's images, and in the API's info, what is likely wrong with its settings."""
 
 from typing import Any
 

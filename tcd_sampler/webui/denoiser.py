@@ -1,4 +1,4 @@
-"""Half the work at CFG 1, where A1111 evaluates the negative prompt too, although it cannot change the picture.
+"""Half the work at CFG 1, where A1111 evaluates the negative prompt too, although it cannot change the image.
 
 The host can leave it out itself (its settings NGMS and "skip early CFG"), but before 1.10 at every other step only,
 with a line in the infotext, and not with inpainting checkpoints, whose condition it forgets to shorten (its issue
@@ -126,5 +126,5 @@ def find_use_in_job(denoiser: TCDDenoiser) -> str:
     if not all(len(prompts) == 1 and prompts[0].weight == 1 for prompts in denoiser.cond.batch):
         return "a prompt is composed with AND, or weighted"
     if shared.sd_model.cond_stage_key == "edit":
-        return "the checkpoint edits pictures, and has a guidance of its own"
+        return "the checkpoint edits images, and has a guidance of its own"
     return ""

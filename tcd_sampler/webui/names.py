@@ -1,4 +1,4 @@
-"""Names that other people's scripts, requests and pictures rely on: they do not change."""
+"""Names that other people's scripts, requests and images rely on: they do not change."""
 
 NAME = "TCD"
 """The sampler's, the schedule's label's and the script's."""

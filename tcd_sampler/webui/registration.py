@@ -25,8 +25,8 @@ def register() -> None:
     if is_registered():
         return
     others = {
-        "sampler": put_in(sd_samplers.all_samplers, SAMPLER),
-        "schedule": put_in(schedules.get_schedules(), SCHEDULE),
+        "sampler": add_entry(sd_samplers.all_samplers, SAMPLER),
+        "schedule": add_entry(schedules.get_schedules(), SCHEDULE),
     }
     sd_samplers.all_samplers_map.update({NAME: SAMPLER, ALIAS: SAMPLER})
     schedules.get_schedules_map().update({SCHEDULE.name: SCHEDULE, SCHEDULE.label: SCHEDULE})
@@ -35,7 +35,7 @@ def register() -> None:
         displaced[kind] += entries
     kinds = " and ".join(kind for kind, entries in others.items() if entries)
     if kinds:
-        logger.warning("TCD: another extension's %s \"%s\" makes way for this one's.", kinds, NAME)
+        logger.warning("TCD: another extension's %s \"%s\" is replaced by this extension's.", kinds, NAME)
 
 
 def is_registered() -> bool:
@@ -50,28 +50,28 @@ def is_registered() -> bool:
 
 def unregister() -> None:
     """Leaves the host's lists as they would be without this extension."""
-    take_out(sd_samplers.all_samplers, SAMPLER, displaced["sampler"])
-    put_back(sd_samplers.all_samplers_map, SAMPLER, {entry.name: entry for entry in displaced["sampler"]})
-    take_out(schedules.get_schedules(), SCHEDULE, displaced["schedule"])
+    remove_entry(sd_samplers.all_samplers, SAMPLER, displaced["sampler"])
+    restore_names(sd_samplers.all_samplers_map, SAMPLER, {entry.name: entry for entry in displaced["sampler"]})
+    remove_entry(schedules.get_schedules(), SCHEDULE, displaced["schedule"])
     names = {name: entry for entry in displaced["schedule"] for name in (entry.name, entry.label)}
-    put_back(schedules.get_schedules_map(), SCHEDULE, names)
+    restore_names(schedules.get_schedules_map(), SCHEDULE, names)
     refresh()
     for entries in displaced.values():
         entries.clear()
 
 
-def put_in(entries: list[Any], ours: Any) -> list[Any]:
+def add_entry(entries: list[Any], ours: Any) -> list[Any]:
     """Appends our entry, and returns those of the same name that it takes the place of."""
     others = [entry for entry in entries if entry.name == ours.name and entry is not ours]
     entries[:] = [entry for entry in entries if entry.name != ours.name] + [ours]
     return others
 
 
-def take_out(entries: list[Any], ours: Any, others: list[Any]) -> None:
+def remove_entry(entries: list[Any], ours: Any, others: list[Any]) -> None:
     entries[:] = [entry for entry in entries if entry is not ours] + others
 
 
-def put_back(by_name: dict[str, Any], ours: Any, others: dict[str, Any]) -> None:
+def restore_names(by_name: dict[str, Any], ours: Any, others: dict[str, Any]) -> None:
     for name in [name for name, entry in by_name.items() if entry is ours]:
         del by_name[name]
     by_name.update(others)

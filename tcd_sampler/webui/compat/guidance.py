@@ -20,7 +20,7 @@ KNOWN_SOURCES = {
 
 
 def is_known(function: Callable[..., Any]) -> bool:
-    """Whether a function is the host's own and known, and not an extension's in its place, or of a host to come."""
+    """Whether a function is the host's own and known, and not an extension's in its place, or of a future host."""
     return get_hash(function) in KNOWN_SOURCES
 
 

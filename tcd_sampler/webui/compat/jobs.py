@@ -49,7 +49,7 @@ def has_sampler(name: str) -> bool:
 
 
 def get_hires_cfg_scale(p: Any) -> float:
-    """Forge and its kin have one of its own; where it is unset or 0, it is the first pass's."""
+    """Forge and its forks have one of its own; where it is unset or 0, it is the first pass's."""
     return float(getattr(p, "hr_cfg", None) or getattr(p, "hr_cfg_scale", None) or p.cfg_scale)
 
 

@@ -22,7 +22,7 @@ def find_networks() -> Any:
 
 
 FOREIGN_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
-"""Of LoRA files: those that the host loads parts of or nothing. Forge and its kin know diffusers' first."""
+"""Of LoRA files: those that the host loads parts of or nothing. Forge and its forks know diffusers' first."""
 
 
 def add_to_list(name: str) -> None:

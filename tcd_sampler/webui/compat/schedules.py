@@ -68,7 +68,7 @@ def set_automatic_schedule(denoiser: Any, get_sigmas: Callable[[int], Any]) -> N
 
 
 def find_unknown_schedule() -> str | None:
-    """A schedule that a picture of another WebUI asks for by infotext, and that this one would stumble over."""
+    """A schedule that an image of another WebUI asks for by infotext, and that this one would stumble over."""
     name = get_option("k_sched_type", AUTOMATIC)
     return None if sd_schedulers is not None or name in get_schedules_map() else name
 

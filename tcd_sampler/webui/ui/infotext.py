@@ -36,7 +36,7 @@ def read_gamma(params: dict[str, str]) -> float | None:
 
 
 def read_hires_gamma(params: dict[str, str]) -> str | None:
-    """Absent where it is the first pass's, but only a picture made with TCD says so."""
+    """Absent where it is the first pass's, but only an image made with TCD says so."""
     if HIRES_GAMMA in params:
         return f"{parse_gamma(params[HIRES_GAMMA], HIRES_GAMMA):g}"
     return SAME if GAMMA in params else None

@@ -132,7 +132,7 @@ class PresetPanel:
         return updates
 
     def show_error(self, error: Exception) -> Updates:
-        """What the user can mend; or, of a bug, where to look. It takes the place of the last message."""
+        """What the user can fix; or, of a bug, where to look. It takes the place of the last message."""
         message: Message
         if isinstance(error, UserError):
             message = error.message
