@@ -113,13 +113,13 @@ def find_wrong_loras(job: Job) -> Iterator[Message]:
 
 def samples_alike(use: Use, gamma: float) -> bool:
     """At gamma 1, TCD samples as LCM does."""
-    return use.line == "LCM" and gamma == 1
+    return use.method == "LCM" and gamma == 1
 
 
 def describe(use: Use) -> dict[str, str]:
     sampler = f"{use.sampler}, {use.schedule}" if use.schedule else use.sampler
     ranges = {"steps": describe_range(use.steps), "cfg_scale": describe_range(use.cfg_scale)}
-    return {"method": use.line, "sampler": sampler, **ranges}
+    return {"method": use.method, "sampler": sampler, **ranges}
 
 
 def describe_range(limits: tuple[float, float]) -> str:

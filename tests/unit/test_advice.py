@@ -107,7 +107,7 @@ def test_another_format():
 
 
 def test_another_sampler():
-    wants = {"line": "Hyper-SD", "sampler": "Euler, SGM Uniform", "cfg_scale": "1"}
+    wants = {"method": "Hyper-SD", "sampler": "Euler, SGM Uniform", "cfg_scale": "1"}
     lora = active("Hyper-SDXL-8steps-lora")
     assert warnings(lora, TCD) == [said(messages.OTHER_LORA, lora="Hyper-SDXL-8steps-lora", steps="8", **wants)]
     assert warnings(active("my-hyper-sdxl-lora", by=NAME), TCD) == [
@@ -118,7 +118,7 @@ def test_another_sampler():
 
 
 def test_guidance():
-    warning = said(messages.CFG_SCALE, cfg_scale="7", lora="TCD-SDXL-LoRA", wanted="1")
+    warning = said(messages.CFG_SCALE, cfg_scale="7", lora="TCD-SDXL-LoRA", allowed="1")
     assert warnings(STYLE, TCD, cfg_scale=7) == [warning]
     assert warnings(TCD, TCD, cfg_scale=7) == [warning]
     assert len(warnings(TCD, cfg_scale=2.01)) == 1
