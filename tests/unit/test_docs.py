@@ -108,9 +108,7 @@ def get_name(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=get_name)
-def test_links(page, request):
-    if page.name == "README.md":  # it is being rewritten, before the files that it shows
-        request.applymarker(pytest.mark.xfail(strict=False))
+def test_links(page):
     assert find_broken(page) == []
 
 
