@@ -176,7 +176,9 @@ def find_writing(module: Module) -> set[str]:
     }
     writing = {name for name, made in calls.items() if any(map(is_writing, made))}
     while more := {
-        name for name in calls.keys() - writing if {ast.unparse(call.func) for call in calls[name]} & writing
+        name
+        for name in calls.keys() - writing
+        if {ast.unparse(call.func).removeprefix("self.") for call in calls[name]} & writing
     }:
         writing |= more
     return writing
