@@ -1,7 +1,5 @@
 """A real WebUI for the tests, with this extension and the probe in it."""
 
-from pathlib import Path
-
 import pytest
 
 from tcd_sampler.lab.miniature import CHECKPOINT
@@ -9,26 +7,10 @@ from tcd_sampler.lab.miniature.__main__ import install_loras
 
 from ..support.browser import start_browser
 from ..support.loopback import serve
-from .abilities import LACKS
 from .jobs import OPTION, Jobs
 from .page import Page
+from .selection import HERE, MINIATURE, THIS, needs
 from .webui import WebUI
-
-long = pytest.mark.long
-MINIATURE = "model as small as the miniature"
-
-
-def needs(ability, name):
-    if not ability:
-        pytest.skip(LACKS + name)
-
-
-def find_extension(request, name):
-    """Returns another extension's folder, by its repository's name; skips the test where it is not installed."""
-    folder = request.config.getoption("--extensions") or request.config.getoption("--webui") / "extensions"
-    extension = folder.expanduser().resolve() / name
-    needs(extension.is_dir(), name)
-    return extension
 
 
 def find_packages(config):
@@ -36,10 +18,6 @@ def find_packages(config):
     folder = config.getoption("--extensions")
     packages = folder and folder.expanduser().resolve().parent / "extension-packages"
     return packages if packages and packages.is_dir() else None
-
-
-HERE = Path(__file__).parent
-THIS = {"sd-webui-tcd": HERE.parents[1]}
 
 
 def pytest_collection_modifyitems(items):

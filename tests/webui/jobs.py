@@ -21,6 +21,9 @@ DEFAULTS = {
     "seed": 7,
 }
 
+CHEAP = {"width": 64, "height": 64, "steps": 2}
+"""For tests that look at what is written of an image, and not at it."""
+
 CAPTION = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
 """What the miniature knows to paint."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from tcd_sampler import messages
 
-from .conftest import long, needs
+from .selection import long, needs
 
 BAD = {
     "high": "'high'",

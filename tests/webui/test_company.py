@@ -5,19 +5,12 @@ import pytest
 
 from tcd_sampler import messages
 
-from .conftest import long, needs
-from .jobs import NOTHING, picture
-from .test_seeds import SAME, difference
+from .compare import SAME, difference, gamma
+from .jobs import CHEAP, NOTHING, picture
+from .selection import long, needs
 
 SETTING = {"tcd_default_gamma": 0.45}
-CHEAP = {"width": 64, "height": 64, "steps": 2}
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6}
-
-
-def gamma(result, key="TCD gamma"):
-    """What an infotext says."""
-    found = [part for part in result.infotext.split(", ") if part.startswith(f"{key}: ")]
-    return float(found[0].partition(": ")[2]) if found else None
 
 
 def copied(result):

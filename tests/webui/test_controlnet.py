@@ -1,16 +1,15 @@
 """CFG 1 with sd-webui-controlnet, where the WebUI has it among its extensions."""
 
 import pytest
-import torch
-from safetensors.torch import save_file
 
-from .conftest import find_extension, long
-from .jobs import Jobs, picture
-from .test_single_pass import ALONE, BOTH, HIRES, assert_half_the_rows, assert_same, log
+from .compare import ALONE, BOTH, assert_half_the_rows, assert_same, log
+from .controlnet import MODES, with_unit, write_adapter
+from .jobs import Jobs
+from .selection import find_extension, long
 
 NAME = "sd-webui-controlnet"
+HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
 KINDS = [{}, {"batch_size": 2}, HIRES]
-MODES = ["Balanced", "My prompt is more important", "ControlNet is more important"]
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +22,6 @@ def webui(request, start_webui):
 @pytest.fixture(scope="module")
 def jobs(webui, tmp_path_factory):
     return Jobs(webui, tmp_path_factory.mktemp("records"))
-
-
-def write_adapter(file, width=320, gain=4.0):
-    """A T2I-Adapter for a UNet of one level: to each latent's pixel it adds how bright the picture is there."""
-    conv_in = torch.zeros(width, 192, 3, 3)  # three colours of 8x8 pixels
-    signs = torch.where(torch.rand(width, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
-    conv_in[:, :, 1, 1] = gain / 192 * signs[:, None]
-    weights = {"conv_in.weight": conv_in, "conv_in.bias": torch.zeros(width)}
-    for i in (0, 1):  # the residual blocks add nothing
-        weights[f"body.{i}.block2.weight"] = torch.zeros(width, width, 1, 1)
-        weights[f"body.{i}.block2.bias"] = torch.zeros(width)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: weight.half() for key, weight in weights.items()}, file)
-
-
-def with_unit(**unit):
-    """The fields of a job with one unit."""
-    unit = {"enabled": True, "module": "none", "image": picture(), "save_detected_map": False, **unit}
-    return {"scripts": {"ControlNet": {"args": [unit]}}}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy
 import pytest
 
-from .conftest import THIS, find_extension, long
+from .compare import SAME
 from .jobs import NOTHING, Jobs
-from .test_seeds import SAME
+from .selection import THIS, find_extension, long
 from .webui import WebUI
 
 NAME = "stable-diffusion-webui-distributed"

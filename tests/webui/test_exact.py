@@ -5,7 +5,7 @@ import numpy
 import pytest
 import torch
 
-from .conftest import long, needs
+from .selection import long, needs
 
 LIMIT = 1e-5
 

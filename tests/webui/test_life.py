@@ -8,8 +8,8 @@ import webuiapi
 
 from tcd_sampler import messages
 
-from .conftest import long, needs
 from .jobs import NOTHING, mask
+from .selection import long, needs
 
 
 def assert_is_a_picture(result):

@@ -5,10 +5,9 @@ import functools
 import pytest
 
 from . import loras
-from .conftest import long, needs
+from .compare import SAME, assert_half_the_rows, difference
 from .jobs import DEFAULTS
-from .test_seeds import SAME, difference
-from .test_single_pass import assert_half_the_rows
+from .selection import long, needs
 
 OVERRIDES = {"sd_model_checkpoint": "small-sd15.safetensors"}
 CHEAP = {"width": 64, "height": 64, "steps": 2}

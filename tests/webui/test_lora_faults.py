@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 from tcd_sampler import messages
 
 from . import loras
-from .conftest import long
 from .jobs import NOTHING, Jobs
+from .selection import long
 
 SMALL = {"width": 64, "height": 64, "steps": 2, "override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
 BROKEN = {

@@ -12,8 +12,8 @@ from tcd_sampler.lab.evaluation.measure import get_captions
 from tcd_sampler.lab.miniature import CHECKPOINT
 from tcd_sampler.lab.miniature.__main__ import install_loras
 
-from .conftest import MINIATURE, long, needs
 from .jobs import CAPTION
+from .selection import MINIATURE, long, needs
 
 OVERRIDES = {"sd_model_checkpoint": CHECKPOINT.name}
 LORA = "<lora:miniature-tcd-lora:1>"

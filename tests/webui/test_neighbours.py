@@ -17,12 +17,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from . import controlnet_models
-from .conftest import find_extension, long, needs
-from .jobs import DEFAULTS, OPTION, Jobs, Result, mask, picture
-from .test_company import CHEAP, gamma
-from .test_controlnet import MODES, with_unit, write_adapter
-from .test_seeds import SAME, difference
-from .test_single_pass import ALONE, log
+from .compare import ALONE, SAME, difference, gamma, log
+from .controlnet import MODES, with_unit, write_adapter
+from .jobs import CHEAP, DEFAULTS, OPTION, Jobs, Result, mask, picture
+from .selection import find_extension, long, needs
 
 INCANTATIONS, ADETAILER = "sd-webui-incantations", "adetailer"
 TILED = "multidiffusion-upscaler-for-automatic1111"

@@ -6,9 +6,9 @@ import pytest
 
 from tcd_sampler import messages
 
-from .conftest import long
 from .jobs import CAPTION, Jobs
 from .page import Page
+from .selection import long
 
 SENTENCE = messages.BAD_GAMMA.format(field="TCD gamma", value=1.1)
 

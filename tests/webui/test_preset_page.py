@@ -10,8 +10,8 @@ from tcd_sampler import messages
 
 from ..support.loopback import answers, breaks_after, pauses_after, whole
 from . import loras
-from .conftest import long
 from .page import Page
+from .selection import long
 
 TAG = "<lora:tcd-one:1>"
 CONTENT = random.Random(0).randbytes(3_000_000)

@@ -8,8 +8,8 @@ from tcd_sampler import messages
 from tcd_sampler.presets import BUILT_IN
 
 from . import loras
-from .conftest import long, needs
 from .jobs import NOTHING, mask, picture
+from .selection import long, needs
 
 SD15 = {"sd_model_checkpoint": "small-sd15.safetensors"}
 SMALL = {"width": 64, "height": 64, "override_settings": SD15}

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from .conftest import HERE, THIS, long
 from .jobs import Jobs
+from .selection import HERE, THIS, long
 
 NEIGHBOURS = HERE / "neighbours"
 

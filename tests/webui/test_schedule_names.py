@@ -2,8 +2,8 @@
 
 import pytest
 
-from .conftest import long, needs
-from .test_seeds import SAME, difference
+from .compare import SAME, difference
+from .selection import long, needs
 
 SMALL = {"width": 64, "height": 64, "steps": 4}
 HIRES = {

@@ -3,15 +3,10 @@
 import numpy
 import pytest
 
-from .conftest import long, needs
-
-SAME = 2  # of 255: float32 sums in another order
+from .compare import SAME, difference
+from .selection import long, needs
 
 VARIATION = {"subseed": 5, "subseed_strength": 0.3}
-
-
-def difference(one, other):
-    return numpy.abs(one.pixels - other.pixels).max()
 
 
 def test_again(jobs):

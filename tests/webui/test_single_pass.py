@@ -5,37 +5,14 @@ import json
 import numpy
 import pytest
 
-from .conftest import long, needs
+from .compare import ALONE, BOTH, assert_half_the_rows, assert_same, log
 from .jobs import OPTION, mask
+from .selection import long, needs
 
-LIMIT = 1e-5
 LONG = ", ".join(["a red house by the sea"] * 20)
 """More than one chunk of tokens."""
 
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
-
-
-def log(result):
-    """What the extension says of it: a line for each pass."""
-    return result.info["extra_generation_params"]["log"]
-
-
-ALONE = "TCD evaluates the prompt alone."
-BOTH = "TCD evaluates prompt and negative prompt: {}."
-
-
-def assert_same(one, other):
-    assert one.record.keys() == other.record.keys() >= {"x", "denoised"}
-    for key in one.record.keys() & {"x", "denoised", "final"}:
-        for ours, reference in zip(one.record[key], other.record[key], strict=True):
-            assert numpy.linalg.norm(ours - reference) <= LIMIT * numpy.linalg.norm(reference), key
-    assert one.info["infotexts"] == other.info["infotexts"]
-
-
-def assert_half_the_rows(one, other):
-    assert (one.rows, other.rows) == (1, 2)
-    assert (log(one), log(other)) == (ALONE, BOTH.format(f"the setting {OPTION} is off"))
-    assert_same(one, other)
 
 
 def test_a_row_for_an_image(jobs):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .conftest import long
 from .jobs import Jobs
+from .selection import long
 
 OPTION = "tcd_default_gamma"
 

@@ -1,0 +1,41 @@
+"""What tests compare of two jobs, and what they read out of one."""
+
+import numpy
+
+from .jobs import OPTION
+
+SAME = 2  # of 255: float32 sums in another order
+
+LIMIT = 1e-5
+
+ALONE = "TCD evaluates the prompt alone."
+BOTH = "TCD evaluates prompt and negative prompt: {}."
+
+
+def difference(one, other):
+    return numpy.abs(one.pixels - other.pixels).max()
+
+
+def gamma(result, key="TCD gamma"):
+    """What an infotext says."""
+    found = [part for part in result.infotext.split(", ") if part.startswith(f"{key}: ")]
+    return float(found[0].partition(": ")[2]) if found else None
+
+
+def log(result):
+    """What the extension logs of a job: a line for each pass."""
+    return result.info["extra_generation_params"]["log"]
+
+
+def assert_same(one, other):
+    assert one.record.keys() == other.record.keys() >= {"x", "denoised"}
+    for key in one.record.keys() & {"x", "denoised", "final"}:
+        for ours, reference in zip(one.record[key], other.record[key], strict=True):
+            assert numpy.linalg.norm(ours - reference) <= LIMIT * numpy.linalg.norm(reference), key
+    assert one.info["infotexts"] == other.info["infotexts"]
+
+
+def assert_half_the_rows(one, other):
+    assert (one.rows, other.rows) == (1, 2)
+    assert (log(one), log(other)) == (ALONE, BOTH.format(f"the setting {OPTION} is off"))
+    assert_same(one, other)

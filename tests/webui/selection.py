@@ -1,0 +1,27 @@
+"""Which tests a WebUI is for: markers, and skips that say what it lacks."""
+
+from pathlib import Path
+
+import pytest
+
+from .abilities import LACKS
+
+long = pytest.mark.long
+MINIATURE = "model as small as the miniature"
+
+HERE = Path(__file__).parent
+THIS = {"sd-webui-tcd": HERE.parents[1]}
+"""This extension's folder, by its name."""
+
+
+def needs(ability, name):
+    if not ability:
+        pytest.skip(LACKS + name)
+
+
+def find_extension(request, name):
+    """Returns another extension's folder, by its repository's name; skips the test where it is not installed."""
+    folder = request.config.getoption("--extensions") or request.config.getoption("--webui") / "extensions"
+    extension = folder.expanduser().resolve() / name
+    needs(extension.is_dir(), name)
+    return extension
