@@ -134,10 +134,7 @@ def test_every_schedule_splits_its_noise_exactly(name, gamma):
         assert (sigma_up == 0) == (gamma == 0 or after <= TABLE[:2].prod().sqrt())
 
 
-LONG = [(1000, 1.0), (1001, 0.3)]
-
-
-@pytest.mark.parametrize(("n", "gamma"), [*itertools.product([1, 4, 50, 51], [0.0, 0.3, 1.0]), *LONG])
+@pytest.mark.parametrize(("n", "gamma"), [*itertools.product([1, 4, 50, 51], [0.0, 0.3, 1.0]), (1001, 0.3)])
 @pytest.mark.parametrize("table", [TABLE, ZERO_SNR_TABLE.nan_to_num(posinf=4518.0)], ids=["", "zero-snr"])
 def test_no_nan(table, n, gamma):
     network = get_network(ALPHAS_CUMPROD)
