@@ -18,3 +18,11 @@ class UserError(ValueError):
     def __init__(self, template: str, **values: Any) -> None:
         self.message = Message(template, values)
         super().__init__(str(self.message))
+
+
+def get_reason(error: Exception) -> Message | str:
+    """Returns what went wrong, for a message: without the paths of the system's own, which visitors may not see."""
+    if isinstance(error, UserError):
+        return error.message
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error)

@@ -10,6 +10,7 @@ class Message:
 
     template: str
     values: dict[str, Any] = field(default_factory=dict)
+    """Plain ones, or messages that are a part of this one."""
 
     def __str__(self) -> str:
         return self.template.format(**self.values)
@@ -24,7 +25,8 @@ NOT_A_DIFFUSION_MODEL = (
     "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
     "not a flow model (SD3, Flux) or another family."
 )
-BAD_SETTING = "The setting {field} must be {allowed}, got {value}."
+BAD_SWITCH = "The setting {field} must be true or false, got {value}."
+BAD_TEXT = "The setting {field} must be text, got {value}."
 UNKNOWN_PRESET = "TCD preset must be one of: {names}; got {value}."
 PRESET_FOR_IMG2IMG = "TCD preset {preset} is for img2img."
 NO_SAMPLER = "TCD preset {preset} needs the sampler {sampler}, which is not installed."
@@ -49,6 +51,9 @@ UNKNOWN_TENSOR = "{file} cannot be converted: it has an unknown tensor {tensor}.
 ALREADY_KOHYA = "{file} is in kohya's format already."
 FILE_EXISTS = "{file} exists already. Delete or rename it first."
 NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
+
+THIS_CHECKPOINT = "this checkpoint"
+"""In place of its family, where that is unknown."""
 
 # What was done instead of what was asked, below a job's images
 

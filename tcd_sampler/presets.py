@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import messages
-from .errors import UserError
+from .errors import UserError, get_reason
 from .gamma import check_gamma
 
 AUTOMATIC = "Automatic"
@@ -76,11 +76,6 @@ def is_built_in(name: str) -> bool:
     return name in {preset.name for preset in BUILT_IN}
 
 
-def describe(error: Exception) -> str:
-    """What the system or a check says, without the paths that the system's messages have."""
-    return str(getattr(error, "strerror", None) or error)
-
-
 class Presets:
     """The built-in ones, then the user's own, which are kept in a file."""
 
@@ -100,7 +95,7 @@ class Presets:
                 raise UserError(messages.NOT_A_LIST)
             return [make_preset(entry) for entry in data]
         except (OSError, UserError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(messages.CANNOT_READ_PRESETS, file=self.file.name, reason=describe(error)) from error
+            raise UserError(messages.CANNOT_READ_PRESETS, file=self.file.name, reason=get_reason(error)) from error
 
     def write_own(self, presets: list[Preset]) -> None:
         """All of them or, where that fails, none: the file stays as it was. UserError says why."""
@@ -112,7 +107,7 @@ class Presets:
             os.replace(part, self.file)
         except (OSError, UnicodeError) as error:
             part.unlink(missing_ok=True)
-            raise UserError(messages.CANNOT_WRITE, file=self.file.name, reason=describe(error)) from error
+            raise UserError(messages.CANNOT_WRITE, file=self.file.name, reason=get_reason(error)) from error
 
     def list(self, img2img: bool = True) -> list[Preset]:
         return [preset for preset in (*BUILT_IN, *self.read_own()) if img2img or not preset.is_for_img2img]

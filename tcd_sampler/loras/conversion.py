@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # numpy has no bfloat16
 
 from .. import messages
-from ..errors import UserError
+from ..errors import UserError, get_reason
 from .header import KOHYA, SD2, SDXL, read_lora
 from .part_file import put_in_place
 
@@ -58,7 +58,7 @@ def read_config(path: Path, text: str) -> dict[str, Any]:
     try:
         return dict(json.loads(text))
     except (TypeError, ValueError) as error:
-        raise UserError(messages.UNREADABLE_CONFIG, file=path.name, key=CONFIG, reason=error) from error
+        raise UserError(messages.UNREADABLE_CONFIG, file=path.name, key=CONFIG, reason=get_reason(error)) from error
 
 
 def convert_to_kohya(path: Path, target: Path) -> None:
@@ -79,9 +79,9 @@ def convert_to_kohya(path: Path, target: Path) -> None:
         shutil.copymode(path, part)
         put_in_place(part, target)
     except FileExistsError as error:
-        raise UserError(messages.FILE_EXISTS, file=target) from error
+        raise UserError(messages.FILE_EXISTS, file=target.name) from error
     except (OSError, SafetensorError) as error:
-        raise UserError(messages.CANNOT_WRITE, file=target, reason=error) from error
+        raise UserError(messages.CANNOT_WRITE, file=target.name, reason=get_reason(error)) from error
     finally:
         if part is not None:
             with suppress(OSError):

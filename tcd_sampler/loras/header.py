@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from .. import messages
-from ..errors import UserError
+from ..errors import UserError, get_reason
 
 SDXL, SD2, SD1 = "SDXL", "SD 2.1", "SD 1.5"
 
@@ -84,7 +84,7 @@ def read_lora(path: Path) -> LoRA:
                 metadata=file.metadata() or {},
             )
     except (OSError, SafetensorError) as error:
-        raise UserError(messages.NOT_SAFETENSORS, file=path.name, reason=error) from error
+        raise UserError(messages.NOT_SAFETENSORS, file=path.name, reason=get_reason(error)) from error
 
 
 def find_fault(path: Path) -> str | None:

@@ -80,7 +80,7 @@ def add_lora(p: Any, preset: Preset) -> None:
     _, family = files.get_checkpoint(p)
     lora = choose_lora(preset.lora, family)
     if lora is None:
-        values = {"preset": preset.name, "lora": preset.lora, "family": family or "this checkpoint"}
+        values = {"preset": preset.name, "lora": preset.lora, "family": family or Message(messages.THIS_CHECKPOINT)}
         notify(p, Message(messages.NO_SUCH_LORA, values))
         return
     default = get_default_lora(p)

@@ -1,4 +1,4 @@
-"""What Python says in the page's language, by the same files that the page itself is translated with."""
+"""Messages in the page's language, from the same files that the page itself is translated with."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,14 @@ from .compat.options import get_option
 LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 
 
-def translate(text: Message) -> str:
-    """A text in the language that the host is set to; in English where we have none for it."""
+def translate(message: Message) -> str:
+    """Returns a message in the language that the host is set to; in English where there is no translation."""
     file = LOCALIZATIONS / f"{get_option('localization', 'None')}.json"
     if not file.is_file():
-        return str(text)
-    texts = json.loads(file.read_text(encoding="utf-8"))
-    return str(Message(texts.get(text.template, text.template), text.values))
+        return str(message)
+    return fill(message, json.loads(file.read_text(encoding="utf-8")))
+
+
+def fill(message: Message, templates: dict[str, str]) -> str:
+    values = {key: fill(v, templates) if isinstance(v, Message) else v for key, v in message.values.items()}
+    return templates.get(message.template, message.template).format(**values)

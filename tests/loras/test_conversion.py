@@ -269,7 +269,7 @@ def test_notes_that_cannot_be_read(convert, path):
 
 def test_a_file_that_is_there_stays(convert, path):
     path.with_name("converted.safetensors").write_bytes(b"mine")
-    with refused(messages.FILE_EXISTS, file=path.with_name("converted.safetensors")):
+    with refused(messages.FILE_EXISTS, file="converted.safetensors"):
         convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
     assert path.with_name("converted.safetensors").read_bytes() == b"mine"
     assert len(list(path.parent.iterdir())) == 2
@@ -282,7 +282,7 @@ def test_two_at_once(convert, path, monkeypatch):
     def put_in_place(part, target):
         monkeypatch.undo()
         original(part, target)
-        with refused(messages.FILE_EXISTS, file=target):
+        with refused(messages.FILE_EXISTS, file=target.name):
             convert_to_kohya(path, target)
 
     monkeypatch.setattr(conversion, "put_in_place", put_in_place)
@@ -302,7 +302,7 @@ def test_a_full_disk(convert, path, monkeypatch):
         raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("tcd_sampler.loras.conversion.save_file", fail)
-    with refused(messages.CANNOT_WRITE, file=path.with_name("converted.safetensors")) as error:
+    with refused(messages.CANNOT_WRITE, file="converted.safetensors") as error:
         convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
     assert "No space left" in str(error.value.message.values["reason"])
     assert [file.name for file in path.parent.iterdir()] == [path.name]

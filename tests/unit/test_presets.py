@@ -126,8 +126,8 @@ def test_a_file_that_cannot_be_read_is_said_and_left(presets, text, template):
         with refused(messages.CANNOT_READ_PRESETS, file="presets.json") as error:
             use()
         reason = error.value.__cause__
-        assert error.value.message.values["reason"] == str(reason)
-        assert isinstance(reason, json.JSONDecodeError) if template is None else reason.message.template == template
+        said = error.value.message.values["reason"]
+        assert said == str(reason) if template is None else (said, said.template) == (reason.message, template)
     assert presets.file.read_text() == text
     assert presets.find("TCD, 4 steps").steps == 4  # the built-in ones are there all the same
 

@@ -22,7 +22,6 @@ MAY_IMPORT = {"tcd_sampler.__main__": [LAB]}
 """What a module may import of these all the same."""
 
 MAY_ASK = {
-    "tcd_sampler.presets": {"getattr(error, 'strerror', None)"},
     "tcd_sampler.schedule": {"hasattr(model, 'sigmas')", "hasattr(model, 'inner_model')"},  # of any k-diffusion
 }
 """What asks an object that is no host's, outside compat: expressions, by their module."""

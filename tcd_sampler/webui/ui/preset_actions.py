@@ -83,7 +83,7 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
 
 def advise_download(preset: Preset, family: str | None) -> Message:
     """Says that a preset's LoRA is not installed, and which file the download button would fetch."""
-    values = {"preset": preset.name, "lora": preset.lora, "family": family or "this checkpoint"}
+    values = {"preset": preset.name, "lora": preset.lora, "family": family or Message(messages.THIS_CHECKPOINT)}
     file = CATALOGUE.find(preset.lora or "", family)
     if file is None or not may_write_files():
         return Message(messages.NO_FILE, values)
@@ -116,7 +116,7 @@ def fetch(name: str) -> Iterator[Progress | Outcome]:
     lora = PRESETS.find(name).lora or "TCD"
     file = CATALOGUE.find(lora, family)
     if file is None:
-        values = {"lora": lora, "family": family or "this checkpoint"}
+        values = {"lora": lora, "family": family or Message(messages.THIS_CHECKPOINT)}
         yield Outcome(Message(messages.NOTHING_TO_GET, values))
         return
     for done in lora_files.get(file):

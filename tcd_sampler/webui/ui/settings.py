@@ -5,7 +5,7 @@ from modules import shared
 
 from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
-from ...messages import BAD_SETTING
+from ...messages import BAD_SWITCH, BAD_TEXT
 from ..advice import DISTILLED
 from ..compat.guidance import evaluates_uncond_at_cfg_1
 from ..compat.options import add_option, get_option, remove_option
@@ -34,14 +34,14 @@ def add_settings() -> None:
 
 def check_settings() -> None:
     """UserError where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
-    for key, kind, allowed in (
-        (WARNINGS_OPTION, bool, "true or false"),
-        (SINGLE_PASS_OPTION, bool, "true or false"),
-        (DISTILLED_OPTION, str, "text"),
+    for key, kind, message in (
+        (WARNINGS_OPTION, bool, BAD_SWITCH),
+        (SINGLE_PASS_OPTION, bool, BAD_SWITCH),
+        (DISTILLED_OPTION, str, BAD_TEXT),
     ):
         value = get_option(key, kind())
         if not isinstance(value, kind):
-            raise UserError(BAD_SETTING, field=key, allowed=allowed, value=repr(value))
+            raise UserError(message, field=key, value=repr(value))
 
 
 def remove_settings() -> None:
