@@ -122,7 +122,6 @@ def receive(lora: Published, file: BinaryIO, url: str, timeout: float) -> Iterat
         if response.status_code not in (200, 206):
             raise refusal(lora, response.status_code, values)
         file.seek(file.tell() if response.status_code == 206 else 0)
-        file.truncate()
         if response.headers.get("Content-Length") not in (None, str(lora.size - file.tell())):
             raise UserError(messages.SIZE_MISMATCH, **values)
         with suppress(requests.RequestException):  # an interruption: the size tells

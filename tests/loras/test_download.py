@@ -1,6 +1,7 @@
 """A LoRA is downloaded whole and verified, or the user reads why not and nothing is left. The servers misbehave."""
 
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -128,6 +129,23 @@ def test_a_bad_server(server, folder, server_answers, template, values):
     server.answers = server_answers
     fails(template, {"lora": LORA.name, "host": get_host(server), **values}, folder)
     assert len(server.requests) <= 2 + RETRIES
+
+
+@pytest.mark.parametrize("answer", [never_answers, breaks_after(0), answers(404), answers(429), answers(503)])
+def test_no_retry_before_any_progress(server, folder, answer):
+    """The user reads at once what is wrong."""
+    server.answers = [answer, whole]
+    with pytest.raises(UserError):
+        list(start(folder))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [answers(404), answers(200, WRONG, Content_Length=1), redirects("http://a.example")])
+def test_no_retry_where_it_cannot_help(server, folder, answer):
+    server.answers = [breaks_after(HALF), answer, whole]
+    with pytest.raises(UserError):
+        list(start(folder))
+    assert len(server.requests) == 2
 
 
 def sends_the_beginning(handler):
@@ -303,6 +321,19 @@ def test_the_hub_never_leads_to_plain_http(folder, monkeypatch, target):
 
 
 # The disk
+
+
+def test_the_file_is_on_the_disk_before_it_has_its_name(server, folder, monkeypatch):
+    """A power cut then leaves no incomplete LoRA."""
+
+    def fsync(handle):
+        synced.append((os.fstat(handle).st_size, (folder / FINAL).exists()))
+
+    synced = []
+    monkeypatch.setattr(os, "fsync", fsync)
+    server.content = CONTENT[:100]  # so few that Python would keep them back
+    fetch(folder, replace(LORA, size=100, sha256=hashlib.sha256(server.content).hexdigest()))
+    assert synced == [(100, False)]
 
 
 def test_too_little_room(server, folder, monkeypatch):
