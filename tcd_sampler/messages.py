@@ -51,6 +51,27 @@ UNKNOWN_TENSOR = "{file} cannot be converted: it has an unknown tensor {tensor}.
 ALREADY_KOHYA = "{file} is in kohya's format already."
 FILE_EXISTS = "{file} exists already. Delete or rename it first."
 NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
+OFFLINE = "{lora} was not downloaded: HF_HUB_OFFLINE is set. Unset it to download."
+BAD_ENDPOINT = "HF_ENDPOINT must be a URL such as {example}, got {value}."
+NO_FOLDER = "The folder {folder} does not exist. Create it or choose another."
+DISK_FULL = "{lora} was not downloaded: the disk of {folder} is full. The file needs {size} MB."
+UNREACHABLE = (
+    "{lora} was not downloaded: {host} is unreachable. Check the internet connection or set HF_ENDPOINT to a mirror."
+)
+INTERRUPTED = "{lora} was not downloaded: the connection to {host} was interrupted. Try again."
+LOGIN_REQUIRED = "{lora} was not downloaded: {host} requires a login (HTTP {status}). Download it from {page}."
+NOT_ON_HOST = (
+    "{lora} was not downloaded: not found on {host} (HTTP {status}). "
+    "Look for it at {page} or set HF_ENDPOINT to another mirror."
+)
+HTTP_ERROR = "{lora} was not downloaded: {host} returned HTTP {status}. Try again later or set HF_ENDPOINT to a mirror."
+NOT_HTTPS = "{lora} was not downloaded: {host} redirects to an insecure address. Set HF_ENDPOINT to a mirror."
+BAD_REQUEST = "{lora} was not downloaded: the request to {host} failed ({reason}). Check HF_ENDPOINT."
+SIZE_MISMATCH = "{lora} was not downloaded: size mismatch on {host}. Update this extension or try another mirror."
+CHECKSUM_MISMATCH = "{lora} was not downloaded: checksum mismatch. Try again or set HF_ENDPOINT to another mirror."
+UNKNOWN_LORA = "LoRA name must be one of: {names}; got {value}."
+NO_LORA_NAME = "No LoRA name given. Choose from: {names}."
+NO_LORA_FOLDER = "No WebUI found around this extension. Set the LoRA folder with --to FOLDER."
 
 THIS_CHECKPOINT = "this checkpoint"
 """In place of its family, where that is unknown."""

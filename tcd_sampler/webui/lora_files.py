@@ -19,19 +19,16 @@ SECONDS = 0.3
 
 
 def get(lora: Published) -> Iterator[int]:
-    """Puts it into the host's folder and list; yields now and then how many bytes are there. ValueError if it fails."""
+    """Puts it into the host's folder and list; yields now and then how many bytes are there. UserError if it fails."""
     try:
-        from ..loras.download import DownloadError, download
+        from ..loras.download import download
     except ImportError as error:  # all hosts have it so far, but none says so
         raise UserError(messages.NO_PACKAGE, lora=lora.name, package=error.name) from error
     said = -SECONDS
-    try:
-        for done in download(lora, get_lora_folder()):
-            if time.monotonic() - said > SECONDS:
-                said = time.monotonic()
-                yield done
-    except DownloadError as error:
-        raise ValueError(str(error)) from error
+    for done in download(lora, get_lora_folder()):
+        if time.monotonic() - said > SECONDS:
+            said = time.monotonic()
+            yield done
     add_to_list(lora.name)
 
 

@@ -1,467 +1,379 @@
-"""A LoRA comes whole and checked, or not at all and for a reason that is said: tried with a server that misbehaves."""
+"""A LoRA is downloaded whole and verified, or the user reads why not and nothing is left. The servers misbehave."""
 
 import errno
+import hashlib
+import io
 import os
-import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
 
-from tcd_sampler.loras import download as module
-from tcd_sampler.loras import part_file
-from tcd_sampler.loras.download import DownloadError, download, is_safe
+from tcd_sampler import messages
+from tcd_sampler.errors import UserError
 
-from ..support.loopback import answers, breaks_after, hangs_after, whole
-from ..support.published import CONTENT, FINAL, HALF, LORA, PART, WRONG, fails, fetch, get_files
+from ..support.loopback import (
+    answers,
+    breaks_after,
+    hangs_after,
+    ignores_ranges,
+    never_answers,
+    never_ends,
+    redirects,
+    whole,
+)
+from ..support.published import CONTENT, FINAL, HALF, LORA, PAGE, PATH, RETRIES, WRONG, fails, fetch, get_files, start
+
+ROOT = Path(__file__).parents[2]
+HUB = "https://huggingface.co"
+
+
+def get_host(server):
+    return f"127.0.0.1:{server.server_port}"
 
 
 def test_a_download(server, folder):
-    sizes = fetch(server, folder)
+    progress = fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
-    assert sizes == sorted(sizes)
-    assert (sizes[0], sizes[-1]) == (0, len(CONTENT))
-    assert len(sizes) > 4
-    assert server.requests == [("/h1t/TCD-SDXL-LoRA/resolve/main/pytorch_lora_weights.safetensors", None)]
-
-
-def test_other_files_are_left_alone(server, folder):
-    fetch(server, folder)
+    assert progress == sorted(progress)
+    assert (progress[0], progress[-1]) == (0, len(CONTENT))
+    assert len(progress) > 4
+    assert server.requests == [(PATH, None)]
     assert (folder / "other.safetensors").read_bytes() == b"other"
 
 
-def test_no_webui_lists_the_part_file(server, folder):
-    progress = download(LORA, folder, server.address)
-    next(progress)
-    [path] = get_files(folder)
-    assert path.startswith(".")
-    assert Path(path).suffix not in {".safetensors", ".pt", ".ckpt", ".bin"}
-    progress.close()
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+def test_the_file_has_the_permissions_of_any_new_file(server, folder):
+    fetch(folder)
+    (folder / "new").touch()
+    assert (folder / FINAL).stat().st_mode == (folder / "new").stat().st_mode
 
 
-def test_nothing_is_done_before_it_is_asked_for(server, folder):
-    download(LORA, folder, server.address).close()
+def test_nothing_happens_before_the_first_step(server, folder):
+    start(folder).close()
     assert get_files(folder) == {}
     assert server.requests == []
 
 
-def test_mirror_of_the_environment(server, folder, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", f"{server.address}/")
-    assert list(download(LORA, folder))[-1] == len(CONTENT)
-    assert server.requests[0][0].startswith("/h1t/")
-
-
-@pytest.mark.parametrize("environment", [None, ""])
-def test_hugging_face_otherwise(folder, monkeypatch, environment):
-    def get(url, **_):
-        asked.append(url)
-        raise requests.ConnectionError(request=SimpleNamespace(url=url))
-
-    asked = []
-    monkeypatch.setattr(requests, "get", get)
-    if environment is not None:
-        monkeypatch.setenv("HF_ENDPOINT", environment)
-    with pytest.raises(DownloadError, match=r"huggingface\.co cannot be reached"):
-        list(download(LORA, folder))
-    assert asked == ["https://huggingface.co/h1t/TCD-SDXL-LoRA/resolve/main/pytorch_lora_weights.safetensors"]
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "reason"),
-    [
-        ("huggingface.co", "huggingface.co is not an address such as https://huggingface.co; correct HF_ENDPOINT."),
-        ("ftp://here", "ftp://here is not an address such as https://huggingface.co; correct HF_ENDPOINT."),
-        ("http://[", "[ cannot be asked for it ("),
-        ("http://", "http: is not an address such as"),
-        ("https://:x", ":x cannot be asked for it ("),
-        (f"http://{'a' * 70}.example", f"{'a' * 70}.example cannot be asked for it ("),
-    ],
-)
-def test_no_address(folder, endpoint, reason):
-    with pytest.raises(DownloadError, match=re.escape(reason)):
-        list(download(LORA, folder, endpoint))
-    assert get_files(folder) == {}
-
-
-@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", "..", ".x", "", "a..b", "C:x", "a\n", "/x", "x "])
-def test_names_that_are_none(server, folder, name):
-    lora = SimpleNamespace(**{**vars(LORA), "name": name})
-    fails(server, folder, "this is not a plain file name", lora)
-    assert server.requests == []
-
-
-# Connections that break
-
-
-def test_a_break_in_the_middle(server, folder):
-    server.answers = [breaks_after(HALF), whole]
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-    assert server.ranges == [None, f"bytes={HALF}-"]
-
-
-def test_as_many_breaks_as_there_may_be_with_progress(server, folder):
-    cuts = range(20_000, 300_000, 20_000)
-    assert len(cuts) > module.ATTEMPTS
-    server.answers = [*map(breaks_after, cuts), whole]
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-    assert server.ranges == [None, *(f"bytes={cut}-" for cut in cuts)]
-
-
-def test_always_a_break_at_the_same_place(server, folder):
-    server.answers = [breaks_after(HALF)]
-    fails(server, folder, "the connection to # broke off; try again")
-    assert server.ranges == [None] + [f"bytes={HALF}-"] * module.ATTEMPTS
-
-
-def test_a_break_before_anything_has_come(server, folder):
-    server.answers = [breaks_after(0), whole]
-    fails(server, folder, "the connection to # broke off; try again")
-    assert server.ranges == [None]
-
-
-def test_pauses_grow_and_start_anew_with_progress(server, folder, monkeypatch):
-    pauses = []
-    monkeypatch.setattr(module, "PAUSE", 1)
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    server.answers = [*[breaks_after(1000)] * 4, *[breaks_after(2000)] * 2, whole]
-    fetch(server, folder)
-    assert pauses == [1, 2, 4, 8, 1, 2]
-
-
-def test_a_server_without_ranges_starts_over(server, folder):
-    everything = answers(200, CONTENT, Content_Length=len(CONTENT))
-    server.answers = [breaks_after(HALF), everything]
-    sizes = fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-    assert server.ranges == [None, f"bytes={HALF}-"]
-    assert sizes != sorted(sizes)
-
-
-def test_a_server_without_ranges_that_breaks_is_not_asked_for_ever(server, folder):
-    server.answers = [answers(200, CONTENT[:HALF], Content_Length=len(CONTENT))]
-    fails(server, folder, "the connection to # broke off; try again")
-    assert len(server.requests) == 1 + module.ATTEMPTS
-
-
-def test_breaking_now_earlier_now_later_is_no_progress(server, folder):
-    def answer(handler):
-        handler.answer(200, CONTENT[: HALF if len(server.requests) % 2 else 1000], Content_Length=len(CONTENT))
-
-    server.answers = [answer]
-    fails(server, folder, "the connection to # broke off; try again")
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_fault_after_a_break(server, folder, status):
-    server.answers = [breaks_after(HALF), answers(status), whole]
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-
-
-def test_too_few_bytes_of_unsaid_number(server, folder):
-    server.answers = [answers(200, CONTENT[:HALF]), whole]
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-
-
-def test_always_too_few_bytes(server, folder):
-    server.answers = [answers(200, CONTENT[:HALF])]
-    fails(server, folder, "the connection to # broke off; try again")
-
-
-def test_no_answer(server, folder, monkeypatch):
-    monkeypatch.setattr(module, "READ_TIMEOUT", 0.1)
-    server.answers = [lambda handler: server.released.wait(10)]
-    fails(server, folder, "# does not answer; try again later")
-    assert len(server.requests) == 1
-
-
-def test_an_answer_that_stops(server, folder, monkeypatch):
-    monkeypatch.setattr(module, "READ_TIMEOUT", 0.1)
-    server.answers = [hangs_after(HALF)]
-    fails(server, folder, "# does not answer; try again later")
-    assert server.ranges == [None] + [f"bytes={HALF}-"] * module.ATTEMPTS
-
-
-def test_an_answer_that_stops_goes_on(server, folder, monkeypatch):
-    monkeypatch.setattr(module, "READ_TIMEOUT", 0.1)
-    server.answers = [hangs_after(HALF), whole]
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-
-
-def test_no_connection(server, folder):
-    server.shutdown()
-    server.server_close()
-    reason = "# cannot be reached; connect to the internet, or name a mirror in HF_ENDPOINT, and try again"
-    fails(server, folder, reason)
-
-
-def test_a_name_that_is_not_resolved(folder, monkeypatch):
-    def getaddrinfo(*_):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    with pytest.raises(DownloadError) as raised:
-        list(download(LORA, folder))
-    assert str(raised.value) == (
-        "TCD-SDXL-LoRA was not downloaded: huggingface.co cannot be reached; connect to the internet, or name a mirror "
-        "in HF_ENDPOINT, and try again."
-    )
-    assert get_files(folder) == {}
-
-
-# Answers that are not the file
-
-
-def test_the_file_itself_is_asked_for_not_compressed(server, folder):
+def test_compression_is_declined(server, folder):
     def answer(handler):
         encodings.append(handler.headers["Accept-Encoding"])
         whole(handler)
 
     encodings = []
     server.answers = [answer]
-    fetch(server, folder)
+    fetch(folder)
     assert encodings == ["identity"]
 
 
-LOOK = "look at https://huggingface.co/h1t/TCD-SDXL-LoRA, or name a mirror in HF_ENDPOINT"
+# Bad servers
 
 
 @pytest.mark.parametrize(
-    ("status", "what"),
+    ("server_answers", "template", "values"),
     [
-        (401, f"gives it to nobody without an account (HTTP 401); {LOOK}"),
-        (403, f"does not give it out (HTTP 403); {LOOK}"),
-        (404, f"does not have it (any more) (HTTP 404); {LOOK}"),
-        (410, f"refuses (HTTP 410); {LOOK}"),
-        (204, f"refuses (HTTP 204); {LOOK}"),
-        (429, "has had too many requests from here (HTTP 429); try again later"),
-        (500, "has a fault (HTTP 500); try again later"),
-        (503, "has a fault (HTTP 503); try again later"),
+        pytest.param([never_answers], messages.UNREACHABLE, {}, id="no answer"),
+        pytest.param([breaks_after(0)], messages.INTERRUPTED, {}, id="breaks at once"),
+        pytest.param([breaks_after(HALF)], messages.INTERRUPTED, {}, id="breaks at one place"),
+        pytest.param([ignores_ranges(HALF)], messages.INTERRUPTED, {}, id="breaks, without ranges"),
+        pytest.param(
+            [ignores_ranges(HALF), *[ignores_ranges(1000), ignores_ranges(HALF)] * 9],
+            messages.INTERRUPTED,
+            {},
+            id="breaks later and earlier",
+        ),
+        pytest.param([answers(200, CONTENT[:HALF])], messages.INTERRUPTED, {}, id="too few bytes, no length"),
+        pytest.param([hangs_after(HALF)], messages.INTERRUPTED, {}, id="hangs"),
+        pytest.param([answers(401)], messages.LOGIN_REQUIRED, {"status": 401, "page": PAGE}, id="401"),
+        pytest.param([answers(403)], messages.LOGIN_REQUIRED, {"status": 403, "page": PAGE}, id="403"),
+        pytest.param([answers(404)], messages.NOT_ON_HOST, {"status": 404, "page": PAGE}, id="404"),
+        *[
+            pytest.param([answers(status)], messages.HTTP_ERROR, {"status": status, "page": PAGE}, id=str(status))
+            for status in (204, 410, 429, 500, 503)
+        ],
+        *[
+            pytest.param(
+                [answers(200, CONTENT, Content_Length=length)], messages.SIZE_MISMATCH, {}, id=f"size {length}"
+            )
+            for length in (0, len(CONTENT) - 1, len(CONTENT) + 1, "many")
+        ],
+        pytest.param(
+            [breaks_after(HALF), answers(206, CONTENT[HALF:], Content_Length=len(CONTENT))],
+            messages.SIZE_MISMATCH,
+            {},
+            id="another size after a break",
+        ),
+        pytest.param([never_ends], messages.SIZE_MISMATCH, {}, id="too many bytes, no length"),
+        pytest.param([redirects("http://mirror.example/x")], messages.NOT_HTTPS, {}, id="redirect to http"),
+        pytest.param([redirects("//mirror.example/x")], messages.NOT_HTTPS, {}, id="redirect to another http host"),
+        pytest.param([redirects("http://127.0.0.1.example/x")], messages.NOT_HTTPS, {}, id="redirect to a namesake"),
+        pytest.param([redirects("ftp://127.0.0.1/x")], messages.NOT_HTTPS, {}, id="redirect to ftp"),
+        pytest.param([redirects("file:///x")], messages.NOT_HTTPS, {}, id="redirect to a file"),
+        pytest.param(
+            [redirects("/x"), redirects("http://mirror.example/x")],
+            messages.NOT_HTTPS,
+            {},
+            id="second redirect to http",
+        ),
     ],
 )
-def test_statuses(server, folder, status, what):
-    server.answers = [answers(status)]
-    fails(server, folder, f"# {what}")
+def test_a_bad_server(server, folder, server_answers, template, values):
+    server.answers = server_answers
+    fails(template, {"lora": LORA.name, "host": get_host(server), **values}, folder)
+    assert len(server.requests) <= 2 + RETRIES
+
+
+@pytest.mark.parametrize("answer", [never_answers, breaks_after(0), answers(404), answers(429), answers(503)])
+def test_no_retry_before_any_progress(server, folder, answer):
+    """The user reads at once what is wrong."""
+    server.answers = [answer, whole]
+    with pytest.raises(UserError):
+        list(start(folder))
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("length", [len(CONTENT) - 1, len(CONTENT) + 1, 0, "many"])
-def test_another_length(server, folder, length):
-    server.answers = [answers(200, CONTENT, Content_Length=length)]
-    fails(server, folder, f"# has another file there (bytes: {length}, not 300000); look for an update")
-    assert len(server.requests) == 1
-
-
-def test_another_length_is_refused_before_anything_comes(server, folder, monkeypatch):
-    monkeypatch.setattr(module, "READ_TIMEOUT", 0.1)
-
-    def answer(handler):
-        handler.answer(200, b"", Content_Length=10 * len(CONTENT))
-        server.released.wait(10)
-
-    server.answers = [answer]
-    fails(server, folder, "# has another file there (bytes: 3000000, not 300000); look for an update")
-
-
-def test_too_many_bytes_of_unsaid_number_are_cut_off_at_once(server, folder):
-    def answer(handler):
-        handler.answer(200, CONTENT)
-        try:
-            for sent[0] in range(10_000):
-                handler.wfile.write(CONTENT)
-        except OSError:
-            server.sent.set()
-
-    sent = [0]
-    server.answers = [answer]
-    fails(server, folder, "# has another file there (bytes: more than 300000); look for an update")
-    assert server.sent.wait(5)
-    assert sent[0] < 1000
-
-
-@pytest.mark.parametrize(
-    "range_",
-    [
-        "bytes 0-299999/300000",
-        "bytes 150001-299999/300000",
-        "bytes 150000-299998/300000",
-        "bytes 150000-299999/300001",
-        "bytes 150000-300000/300001",
-        "bytes */300000",
-        "nonsense",
-    ],
-)
-def test_another_range(server, folder, range_):
-    server.answers = [breaks_after(HALF), answers(206, CONTENT[HALF:], Content_Range=range_)]
-    reason = f"# has another file there (bytes: {range_}, not 150000-299999/300000); look for an update"
-    fails(server, folder, reason)
+@pytest.mark.parametrize("answer", [answers(404), answers(200, WRONG, Content_Length=1), redirects("http://a.example")])
+def test_no_retry_where_it_cannot_help(server, folder, answer):
+    server.answers = [breaks_after(HALF), answer, whole]
+    with pytest.raises(UserError):
+        list(start(folder))
     assert len(server.requests) == 2
 
 
-def test_no_range_said(server, folder):
-    server.answers = [breaks_after(HALF), answers(206, CONTENT[HALF:])]
-    reason = "# has another file there (bytes: nothing said, not 150000-299999/300000); look for an update"
-    fails(server, folder, reason)
+def sends_the_beginning(handler):
+    """Sends as many bytes as were asked for, of another range."""
+    handler.answer(206, CONTENT[: len(CONTENT) - handler.server.starts[-1]])
 
 
-def test_a_range_of_unsaid_whole(server, folder):
-    server.answers = [breaks_after(HALF), answers(206, CONTENT[HALF:], Content_Range="bytes 150000-299999/*")]
-    fetch(server, folder)
+@pytest.mark.parametrize(
+    "server_answers",
+    [
+        pytest.param([answers(200, WRONG, Content_Length=len(WRONG))], id="wrong bytes"),
+        pytest.param([breaks_after(HALF), sends_the_beginning], id="wrong range"),
+    ],
+)
+def test_another_file_of_the_same_size(server, folder, server_answers):
+    server.answers = server_answers
+    fails(messages.CHECKSUM_MISMATCH, {"lora": LORA.name}, folder)
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"), [("/x", "Exceeded 30 redirects."), ("http://[", "Invalid"), ("http://:x", None)]
+)
+def test_a_redirect_that_leads_nowhere(server, folder, location, reason):
+    server.answers = [redirects(location)]
+    with pytest.raises(UserError, match=reason) as raised:
+        list(start(folder))
+    assert raised.value.message.template in {messages.BAD_REQUEST, messages.NOT_HTTPS}
+    assert get_files(folder) == {}
+
+
+def test_a_server_that_never_ends_is_cut_off(server, folder):
+    server.answers = [never_ends]
+    with pytest.raises(UserError):
+        list(start(folder))
+    assert server.sent.wait(5)
+
+
+def test_no_connection(server, folder):
+    server.shutdown()
+    server.server_close()
+    fails(messages.UNREACHABLE, {"lora": LORA.name, "host": get_host(server)}, folder)
+
+
+def test_an_unknown_host(folder, monkeypatch):
+    """It is the hub itself where nothing names a mirror."""
+
+    def getaddrinfo(*_):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setenv("HF_ENDPOINT", "")
+    fails(messages.UNREACHABLE, {"lora": LORA.name, "host": "huggingface.co"}, folder)
+
+
+# Interruptions that a retry fixes
+
+
+def test_a_break_in_the_middle(server, folder):
+    server.answers = [breaks_after(HALF), whole]
+    fetch(folder)
+    assert get_files(folder) == {FINAL: CONTENT}
+    assert server.starts[0] == 0
+    assert HALF / 2 < server.starts[1] <= HALF
+
+
+def test_more_breaks_than_retries_with_progress(server, folder):
+    cuts = range(100_000, len(CONTENT), 100_000)
+    assert len(cuts) > RETRIES
+    server.answers = [*map(breaks_after, cuts), whole]
+    fetch(folder)
+    assert get_files(folder) == {FINAL: CONTENT}
+    assert server.starts == sorted(set(server.starts))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(answers(429), id="429"),
+        pytest.param(answers(503), id="503"),
+        pytest.param(hangs_after(HALF + 1), id="hangs"),
+        pytest.param(never_answers, id="no answer"),
+    ],
+)
+def test_a_fault_after_a_break(server, folder, second):
+    server.answers = [breaks_after(HALF), second, whole]
+    list(start(folder))
+    assert get_files(folder) == {FINAL: CONTENT}
+    assert server.starts[-1] > 0
+
+
+def test_a_server_without_ranges_starts_over(server, folder):
+    server.answers = [breaks_after(HALF), ignores_ranges()]
+    progress = fetch(folder)
+    assert get_files(folder) == {FINAL: CONTENT}
+    assert progress != sorted(progress)
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("endpoint", ["huggingface.co", "ftp://here", "http://", "https:///x", "file:///x"])
+def test_no_endpoint(folder, monkeypatch, endpoint):
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    fails(messages.BAD_ENDPOINT, {"example": HUB, "value": endpoint.rstrip("/")}, folder)
+
+
+@pytest.mark.parametrize("endpoint", ["http://[", "https://:x", "https://[::1", f"http://{'a' * 70}.example"])
+def test_a_malformed_endpoint(folder, monkeypatch, endpoint):
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    with pytest.raises(UserError) as raised:
+        list(start(folder))
+    assert raised.value.message.template == messages.BAD_REQUEST
+    assert get_files(folder) == {}
+
+
+def test_a_slash_at_the_end_of_the_endpoint(server, folder, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", f"{server.address}/")
+    fetch(folder)
+    assert server.requests == [(PATH, None)]
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", "on"])
+def test_offline_mode(server, folder, monkeypatch, value):
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    fails(messages.OFFLINE, {"lora": LORA.name}, folder)
+    assert server.requests == []
+
+
+def test_offline_mode_that_is_off(server, folder, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
 
 
-def test_a_range_of_another_length(server, folder):
-    range_ = "bytes 150000-299999/300000"
-    server.answers = [breaks_after(HALF), answers(206, CONTENT[HALF:], Content_Range=range_, Content_Length=HALF + 1)]
-    fails(server, folder, "# has another file there (bytes: 150001, not 150000); look for an update")
-
-
-UNPUBLISHED = "what came is not what its authors published (another SHA-256); try again"
-
-
-def test_wrong_bytes_of_the_right_number(server, folder):
-    server.answers = [answers(200, WRONG, Content_Length=len(WRONG))]
-    fails(server, folder, UNPUBLISHED)
-
-
-def test_a_hash_in_capitals(server, folder):
-    fetch(server, folder, SimpleNamespace(**{**vars(LORA), "sha256": LORA.sha256.upper()}))
+def test_a_proxy(server, folder, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
+    monkeypatch.setenv("http_proxy", server.address)
+    fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
-
-
-# Redirects
-
-NOT_HTTPS = "# sends to an address that is not https; name a mirror in HF_ENDPOINT"
+    assert server.requests == [(f"http://mirror.example{PATH}", None)]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("form", ["/elsewhere?x=1", "{address}/elsewhere?x=1"])
 def test_a_redirect(server, folder, status, form):
-    server.answers = [answers(status, Location=form.format(address=server.address), Content_Length=0), whole]
-    fetch(server, folder)
+    server.answers = [redirects(form.format(address=server.address), status), whole]
+    fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
-    assert [path for path, _ in server.requests][1:] == ["/elsewhere?x=1"]
+    assert [path for path, _ in server.requests] == [PATH, "/elsewhere?x=1"]
 
 
 def test_a_redirect_after_a_break(server, folder):
-    redirect = answers(302, Location="/elsewhere", Content_Length=0)
-    server.answers = [redirect, breaks_after(HALF), redirect, whole]
-    fetch(server, folder)
+    server.answers = [redirects("/elsewhere"), breaks_after(HALF), redirects("/elsewhere"), whole]
+    fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
-    assert server.ranges == [None, None, *[f"bytes={HALF}-"] * 2]
+    assert server.starts[2] == server.starts[3] > 0
 
 
-@pytest.mark.parametrize(
-    "location", ["http://mirror.example/x", "//mirror.example/x", "ftp://127.0.0.1/x", "file:///x", "http://["]
-)
-def test_a_redirect_to_plain_http_elsewhere(server, folder, location):
-    server.answers = [answers(302, Location=location, Content_Length=0)]
-    fails(server, folder, NOT_HTTPS)
+@pytest.mark.parametrize("target", ["http://huggingface.co/x", "http://127.0.0.1:9/x"])
+def test_the_hub_never_leads_to_plain_http(folder, monkeypatch, target):
+    def send(self, request, **_):
+        sent.append(request.url)
+        response = requests.Response()
+        response.status_code, response.headers["Location"] = 302, target
+        response.url, response.request, response.raw = request.url, request, SimpleNamespace(read=lambda *_: b"")
+        response.raw.close = response.raw.release_conn = lambda: None
+        return response
 
-
-def test_the_second_redirect_is_looked_at_too(server, folder):
-    server.answers = [answers(302, Location="/x", Content_Length=0), answers(302, Location="http://mirror.example/x")]
-    fails(server, folder, NOT_HTTPS)
-
-
-def test_redirects_in_circles(server, folder):
-    server.answers = [answers(302, Location="/x", Content_Length=0)]
-    fails(server, folder, "# cannot be asked for it (Exceeded 30 redirects.); see to HF_ENDPOINT")
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "target", "safe"),
-    [
-        ("https://huggingface.co", "https://cdn.example/x", True),
-        ("https://huggingface.co", "http://huggingface.co/x", False),
-        ("https://huggingface.co", "http://127.0.0.1/x", False),
-        ("https://127.0.0.1", "http://127.0.0.1/x", False),
-        ("http://127.0.0.1:80", "http://127.0.0.1:81/x", True),
-        ("http://127.0.0.1:80", "http://localhost/x", True),
-        ("http://127.0.0.1:80", "http://[::1]/x", True),
-        ("http://127.0.0.1:80", "http://127.0.0.1.example/x", False),
-        ("http://mirror.example", "http://mirror.example:81/x", True),
-        ("http://mirror.example", "https://cdn.example/x", True),
-        ("http://mirror.example", "http://cdn.example/x", False),
-    ],
-)
-def test_where_redirects_may_lead(endpoint, target, safe):
-    assert is_safe(target, f"{endpoint}/a/b") is safe
+    sent = []
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    fails(messages.NOT_HTTPS, {"lora": LORA.name, "host": "huggingface.co"}, folder)
+    assert sent == [f"{HUB}{PATH}"]
 
 
 # The disk
 
 
+def test_the_file_is_on_the_disk_before_it_has_its_name(server, folder, monkeypatch):
+    """A power cut then leaves no incomplete LoRA."""
+
+    def fsync(handle):
+        synced.append((os.fstat(handle).st_size, (folder / FINAL).exists()))
+
+    synced = []
+    monkeypatch.setattr(os, "fsync", fsync)
+    server.content = CONTENT[:100]  # so few that Python would keep them back
+    fetch(folder, replace(LORA, size=100, sha256=hashlib.sha256(server.content).hexdigest()))
+    assert synced == [(100, False)]
+
+
 def test_too_little_room(server, folder, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=len(CONTENT) - 1))
-    fails(server, folder, f"it needs 0.3 MB, and the disk of {folder} has 0.3 MB left; make room first")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LORA.size - 1))
+    fails(messages.DISK_FULL, {"lora": LORA.name, "folder": folder, "size": "1"}, folder)
     assert server.requests == []
 
 
-def test_room_for_what_is_lacking(server, folder, monkeypatch):
-    (folder / PART).write_bytes(CONTENT[:HALF])
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=HALF))
-    fetch(server, folder)
+def test_just_enough_room(server, folder, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LORA.size))
+    fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
 
 
+class FullDisk(io.FileIO):
+    def write(self, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.fixture
-def full_disk(folder, monkeypatch):
-    if not Path("/dev/full").exists():
-        pytest.skip("no disk here that is always full")
-    open_path = Path.open
-
-    @contextmanager
-    def open_part(path, mode):
-        with open_path(path, mode) as file:
-            full = os.open("/dev/full", os.O_WRONLY)
-            os.dup2(full, file.fileno())
-            os.close(full)
-            yield file
-
-    monkeypatch.setattr(Path, "open", open_part)
-    monkeypatch.setattr(part_file, "take", lambda *_: True)
+def full_disk(monkeypatch, folder):
+    monkeypatch.setattr(Path, "open", lambda path, mode: io.BufferedWriter(FullDisk(path, mode)))
 
 
 @pytest.mark.usefixtures("full_disk")
-@pytest.mark.parametrize("size", [len(CONTENT), 100])  # so few are written at the end only
+@pytest.mark.parametrize("size", [LORA.size, 100])  # the latter stays in the buffer until the file is closed
 def test_a_disk_that_fills_up(server, folder, size):
     server.content = CONTENT[:size]
-    lora = SimpleNamespace(**{**vars(LORA), "size": size})
-    fails(server, folder, f"the disk of {folder} is full; make room and try again", lora)
-
-
-@pytest.mark.usefixtures("full_disk")
-def test_interrupting_on_a_full_disk(server, folder):
-    progress = download(LORA, folder, server.address)
-    next(progress), next(progress)
-    with pytest.raises(KeyboardInterrupt):
-        progress.throw(KeyboardInterrupt)
-    assert get_files(folder) == {}
+    values = {"lora": LORA.name, "folder": folder, "size": f"{size / 1e6:.0f}"}
+    fails(messages.DISK_FULL, values, folder, start(folder, replace(LORA, size=size)))
 
 
 def test_no_folder(server, folder):
-    with pytest.raises(DownloadError) as raised:
-        fetch(server, folder / "more")
-    reason = f"there is no folder {folder / 'more'}; make it, or name another"
-    assert str(raised.value) == f"TCD-SDXL-LoRA was not downloaded: {reason}."
-    assert get_files(folder) == {}
+    fails(messages.NO_FOLDER, {"folder": folder / "more"}, folder, start(folder / "more"))
     assert server.requests == []
 
 
 @pytest.fixture
 def read_only():
-    """Root may write everywhere, so it is somebody else for the while."""
+    """Root may write everywhere, so the test runs as another user."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o555)
     user = os.geteuid()
@@ -472,170 +384,141 @@ def read_only():
     folder.rmdir()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are another matter here")
-def test_a_folder_that_cannot_be_written_to(server, read_only):
-    reason = f"{read_only} cannot be written to (Permission denied); see to its permissions, or name another"
-    fails(server, read_only, reason)
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other permissions")
+def test_a_folder_without_write_permission(server, read_only):
+    fails(messages.CANNOT_WRITE, {"file": read_only / FINAL, "reason": "Permission denied"}, read_only)
     assert server.requests == []
 
 
-@pytest.mark.parametrize("leftover", [True, False])
-@pytest.mark.parametrize("kind", ["file", "folder", "link to nothing"])
-def test_an_existing_file(server, folder, kind, leftover):
+@pytest.mark.parametrize("kind", ["file", "folder", "broken link"])
+def test_an_existing_file(server, folder, kind):
     final = folder / FINAL
-    if leftover:
-        (folder / PART).touch()
-    {"file": final.touch, "folder": final.mkdir, "link to nothing": lambda: final.symlink_to("x")}[kind]()
-    with pytest.raises(DownloadError) as raised:
-        fetch(server, folder)
-    reason = f"there is a file {final} already; delete or rename that to download it again"
-    assert str(raised.value) == f"TCD-SDXL-LoRA was not downloaded: {reason}."
-    assert [path.name for path in folder.iterdir() if path.name != "other.safetensors"] == [FINAL]
+    {"file": final.touch, "folder": final.mkdir, "broken link": lambda: final.symlink_to("x")}[kind]()
+    with pytest.raises(UserError) as raised:
+        list(start(folder))
+    assert raised.value.message == messages.Message(messages.FILE_EXISTS, {"file": final})
+    assert {path.name for path in folder.iterdir()} == {"other.safetensors", FINAL}
     assert server.requests == []
 
 
-def lack_hard_links(monkeypatch):
+@pytest.fixture(params=["hard links", "no hard links"])
+def links(request, monkeypatch):
     def link(*_, **__):
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(os, "link", link)
+    if request.param == "no hard links":
+        monkeypatch.setattr(os, "link", link)
 
 
-@pytest.mark.parametrize("hard_links", [True, False])
-def test_an_existing_file_that_comes_meanwhile(server, folder, monkeypatch, hard_links):
-    if not hard_links:
-        lack_hard_links(monkeypatch)
-    progress = download(LORA, folder, server.address)
+@pytest.mark.usefixtures("links")
+def test_a_file_that_appears_meanwhile(server, folder):
+    progress = start(folder)
     next(progress)
     (folder / FINAL).write_bytes(b"mine")
-    with pytest.raises(DownloadError, match=r"there is a file .* already"):
+    with pytest.raises(UserError) as raised:
         list(progress)
+    assert raised.value.message == messages.Message(messages.FILE_EXISTS, {"file": folder / FINAL})
     assert get_files(folder) == {FINAL: b"mine"}
 
 
-def test_a_disk_without_hard_links(server, folder, monkeypatch):
-    lack_hard_links(monkeypatch)
-    fetch(server, folder)
+@pytest.mark.usefixtures("links")
+def test_two_downloads_at_once(server, folder):
+    """The first to end wins."""
+    first = start(folder)
+    next(first), next(first)
+    fetch(folder)
+    with pytest.raises(UserError) as raised:
+        list(first)
+    assert raised.value.message == messages.Message(messages.FILE_EXISTS, {"file": folder / FINAL})
     assert get_files(folder) == {FINAL: CONTENT}
 
 
 def test_a_disk_without_hard_links_that_fails(server, folder, monkeypatch):
-    def replace(*_):
+    def fail(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
-    lack_hard_links(monkeypatch)
-    monkeypatch.setattr(Path, "replace", replace)
-    reason = f"{folder} cannot be written to (Input/output error); see to its permissions, or name another"
-    fails(server, folder, reason)
+    monkeypatch.setattr(os, "link", fail)
+    monkeypatch.setattr(Path, "replace", fail)
+    fails(messages.CANNOT_WRITE, {"file": folder / FINAL, "reason": "Input/output error"}, folder)
 
 
-# Interruptions, leftovers, and two at once
+# Cancelled and killed downloads
 
 
-@pytest.mark.parametrize("n", [1, 2, 4])
-def test_giving_up_in_the_middle(server, folder, n):
-    progress = download(LORA, folder, server.address)
+def is_listed(path):
+    """Whether a WebUI would list the file as a LoRA."""
+    return Path(path).suffix in {".safetensors", ".pt", ".ckpt", ".bin"} or not path.startswith(".")
+
+
+@pytest.mark.parametrize("n", [1, 2, 8])
+def test_cancelling(server, folder, n):
+    progress = start(folder)
     for _ in range(n):
         next(progress)
-    assert list(get_files(folder)) == [PART]
+    [path] = get_files(folder)
+    assert not is_listed(path)
     progress.close()
     assert get_files(folder) == {}
 
 
-@pytest.mark.parametrize("where", ["between", "receiving", "pausing", "checking"])
-def test_interrupting_in_the_middle(server, folder, monkeypatch, where):
+@pytest.mark.parametrize("where", ["between", "receiving", "pausing", "verifying"])
+def test_interrupting(server, folder, monkeypatch, where):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    progress = download(LORA, folder, server.address)
+    progress = start(folder)
     next(progress)
     if where == "receiving":
         monkeypatch.setattr(requests.Response, "iter_content", interrupt)
     elif where == "pausing":
         server.answers = [breaks_after(HALF)]
         monkeypatch.setattr(time, "sleep", interrupt)
-    elif where == "checking":
+    elif where == "verifying":
         monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         progress.throw(KeyboardInterrupt) if where == "between" else list(progress)
     assert get_files(folder) == {}
 
 
-def test_a_leftover_is_taken_up(server, folder):
-    (folder / PART).write_bytes(CONTENT[:HALF])
-    sizes = fetch(server, folder)
+def make_old(path, hours):
+    then = time.time() - 3600 * hours
+    os.utime(path, (then, then))
+
+
+KILLED = f"""
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+package = sys.modules["tcd_sampler"] = ModuleType("tcd_sampler")  # without torch, which takes seconds to import
+package.__path__ = [{str(ROOT / "tcd_sampler")!r}]
+from tcd_sampler.loras.download import download
+
+list(download(SimpleNamespace(**eval(sys.argv[1])), Path(sys.argv[2])))
+"""
+
+
+def test_a_killed_download(server, folder):
+    """It leaves no file that a WebUI lists. A later download succeeds, and removes what is left after some hours."""
+    server.answers = [hangs_after(HALF), whole]
+    fields = {name: getattr(LORA, name) for name in ("name", "repository", "path", "size", "sha256")}
+    with subprocess.Popen([sys.executable, "-c", KILLED, repr(fields), folder]) as process:
+        assert server.sent.wait(60)
+        process.kill()
+    [leftover] = get_files(folder)
+    assert not is_listed(leftover)
+    fetch(folder)
+    assert get_files(folder).keys() == {FINAL, leftover}
+    (folder / FINAL).unlink()
+    make_old(folder / leftover, hours=10)
+    fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
-    assert sizes[0] == HALF
-    assert server.ranges == [f"bytes={HALF}-"]
 
 
-def test_a_leftover_that_lacks_nothing(server, folder):
-    (folder / PART).write_bytes(CONTENT)
-    assert fetch(server, folder) == [len(CONTENT)]
-    assert get_files(folder) == {FINAL: CONTENT}
-    assert server.requests == []
-
-
-def test_a_leftover_that_is_too_long(server, folder):
-    (folder / PART).write_bytes(CONTENT + b"x")
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-    assert server.ranges == [None]
-
-
-@pytest.mark.parametrize("size", [100, len(CONTENT)])
-def test_a_leftover_of_wrong_bytes(server, folder, size):
-    (folder / PART).write_bytes(b"x" * size)
-    fails(server, folder, UNPUBLISHED)
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
-
-
-BUSY = "TCD-SDXL-LoRA was not downloaded: it is already being downloaded; wait until that is done."
-
-
-def test_two_at_once(server, folder):
-    first = download(LORA, folder, server.address)
-    next(first), next(first)
-    for _ in range(2):
-        with pytest.raises(DownloadError) as raised:
-            fetch(server, folder)
-        assert str(raised.value) == BUSY
-    list(first)
-    assert get_files(folder) == {FINAL: CONTENT}
-    assert len(server.requests) == 1
-
-
-def test_two_others_at_once(server, folder):
-    other = SimpleNamespace(**{**vars(LORA), "name": "TCD-SD15-LoRA"})
-    first = download(LORA, folder, server.address)
-    next(first), next(first)
-    fetch(server, folder, other)
-    list(first)
-    assert get_files(folder) == {FINAL: CONTENT, "TCD-SD15-LoRA.safetensors": CONTENT}
-
-
-@pytest.mark.parametrize("next_one", [True, False])
-def test_one_that_ends_just_when_another_starts(server, folder, monkeypatch, next_one):
-    lock = part_file.lock
-
-    def lock_late(file):
-        (folder / PART).unlink()  # as who had the lock does
-        if next_one:
-            (folder / PART).write_bytes(b"of a third one")
-        lock(file)
-
-    monkeypatch.setattr(part_file, "lock", lock_late)
-    with pytest.raises(DownloadError) as raised:
-        fetch(server, folder)
-    assert str(raised.value) == BUSY
-    assert get_files(folder) == ({PART: b"of a third one"} if next_one else {})
-
-
-def test_a_disk_without_locks(server, folder, monkeypatch):
-    def lock(_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(part_file, "lock", lock)
-    fetch(server, folder)
-    assert get_files(folder) == {FINAL: CONTENT}
+def test_others_temporary_files_are_left_alone(server, folder):
+    names = [".other.12345678.part", ".TCD-SDXL-LoRA-2.12345678.part", "TCD-SDXL-LoRA.12345678.part"]
+    for name in names:
+        (folder / name).touch()
+        make_old(folder / name, hours=10)
+    fetch(folder)
+    assert get_files(folder).keys() == {FINAL, *names}

@@ -1,4 +1,4 @@
-"""A server on this machine that has one file, and answers as badly as it is told."""
+"""A server on this machine that serves one file, as badly as a test tells it to."""
 
 import re
 import threading
@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PATIENCE = 10
-"""Seconds after which a hanging answer ends, should nobody have hung up."""
+"""Seconds after which an answer that hangs ends."""
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each request with the next of its answers, and with the last from then on."""
+    """Gives each request the next of its answers, and repeats the last one."""
 
     daemon_threads = True
 
@@ -19,7 +19,7 @@ class Server(ThreadingHTTPServer):
         self.content = content
         self.answers = [whole]
         self.requests = []  # path and Range of each
-        self.sent = threading.Event()  # as much as an answer that hangs sends
+        self.sent = threading.Event()  # all that an answer sends before it hangs
         self.released = threading.Event()
 
     @property
@@ -27,11 +27,12 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     @property
-    def ranges(self):
-        return [range_ for _, range_ in self.requests]
+    def starts(self):
+        """Returns the position in the file from which each request asks."""
+        return [int(re.fullmatch(r"bytes=(\d+)-", range_ or "bytes=0-")[1]) for _, range_ in self.requests]
 
     def handle_error(self, request, client_address):
-        """Who hangs up is right to."""
+        """A client that hangs up is no error."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -54,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def whole(handler, cut=None):
-    """The file, or the asked end of it; cut says after how many bytes of the file the connection breaks."""
+    """Sends the file, or the rest that was asked for; the connection breaks at the position cut."""
     content = handler.server.content
     asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
     start = int(asked[1]) if asked else 0
@@ -78,7 +79,7 @@ def hangs_after(n):
 
 
 def pauses_after(n):
-    """The rest comes when the server's test says so."""
+    """Sends the rest when the test sets server.released."""
 
     def answer(handler):
         whole(handler, cut=n)
@@ -89,8 +90,36 @@ def pauses_after(n):
 
 
 def answers(status=200, body=b"", **headers):
-    """Exactly this, whatever is asked."""
+    """Sends exactly this to any request."""
     return lambda handler: handler.answer(status, body, **headers)
+
+
+def redirects(location, status=302):
+    return answers(status, Location=location, Content_Length=0)
+
+
+def never_answers(handler):
+    handler.server.released.wait(PATIENCE)
+
+
+def never_ends(handler):
+    """Sends the file over and over, without a length, until the client hangs up."""
+    handler.answer(200)
+    try:
+        for _ in range(1000):
+            handler.wfile.write(handler.server.content)
+    except OSError:
+        handler.server.sent.set()
+
+
+def ignores_ranges(cut=None):
+    """Sends the file from its beginning to any request."""
+
+    def answer(handler):
+        content = handler.server.content
+        handler.answer(200, content[:cut], Content_Length=len(content))
+
+    return answer
 
 
 @contextmanager

@@ -1,44 +1,51 @@
-"""A published LoRA, and what becomes of a folder that it is downloaded into."""
+"""A published LoRA to download, and what a test may see of its download."""
 
 import hashlib
 import random
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 
-from tcd_sampler.loras import download as module
-from tcd_sampler.loras.download import DownloadError, download
+from tcd_sampler.errors import UserError
+from tcd_sampler.loras.catalogue import CATALOGUE
+from tcd_sampler.loras.download import download
+from tcd_sampler.messages import Message
 
-CONTENT = random.Random(0).randbytes(300_000)
-LORA = SimpleNamespace(
+CONTENT = random.Random(0).randbytes(1_000_000)
+HALF = 500_000
+WRONG = CONTENT[:HALF] + b"\0" * HALF
+LORA = replace(
+    CATALOGUE.for_tcd[0],
     name="TCD-SDXL-LoRA",
     repository="h1t/TCD-SDXL-LoRA",
     path="pytorch_lora_weights.safetensors",
     size=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
 )
+PATH = "/h1t/TCD-SDXL-LoRA/resolve/main/pytorch_lora_weights.safetensors"
+PAGE = "https://huggingface.co/h1t/TCD-SDXL-LoRA"
 FINAL = f"{LORA.name}.safetensors"
-PART = f".{LORA.name}.part"
-HALF = 150_000
-CHUNK = module.CHUNK
-WRONG = CONTENT[:HALF] + b"\0" * HALF
+RETRIES = 2
 
 
 def get_files(folder):
+    """Returns the content of each file, except the one that the folder fixture puts there."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "other.safetensors"}
 
 
-def fetch(server, folder, lora=LORA):
-    """What is there in the end, which has to be said before it."""
-    return list(download(lora, folder, server.address))
+def start(folder, lora=LORA, timeout=0.3):
+    return download(lora, folder, timeout=timeout, pauses=[0] * RETRIES)
 
 
-def fails(server, folder, reason, lora=LORA):
-    """The download fails for that reason (of which # is the server's port), and the folder is as before."""
+def fetch(folder, lora=LORA):
+    """Downloads from HF_ENDPOINT and returns every progress report."""
+    return list(start(folder, lora, timeout=5))
+
+
+def fails(template, values, folder, progress=None):
+    """The download ends in exactly this message and leaves the folder as it was."""
     before = get_files(folder)
-    before.pop(PART, None)  # a leftover is used up
-    with pytest.raises(DownloadError) as raised:
-        fetch(server, folder, lora)
-    sentence = f"{lora.name} was not downloaded: {reason.replace('#', f'127.0.0.1:{server.server_port}')}."
-    assert str(raised.value) == sentence
+    with pytest.raises(UserError) as raised:
+        list(progress or start(folder))
+    assert raised.value.message == Message(template, values)
     assert get_files(folder) == before
