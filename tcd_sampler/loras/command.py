@@ -60,9 +60,8 @@ def find_folder() -> Path | None:
 
 
 def print_list() -> int:
-    rows = [
-        (lora.name, lora.family, f"{lora.size / 1e6:.0f} MB", lora.license, lora.use.line) for lora in CATALOGUE.for_tcd
-    ]
+    loras = CATALOGUE.for_tcd
+    rows = [(lora.name, lora.family, f"{lora.size / 1e6:.0f} MB", lora.license, lora.use.method) for lora in loras]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join(field.ljust(width) for field, width in zip(row, widths)).rstrip())

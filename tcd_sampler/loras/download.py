@@ -60,7 +60,7 @@ def download(
             yield from receive_all(lora, file, url, timeout, pauses)
             file.flush()
             os.fsync(file.fileno())  # a power cut must not leave the name without the bytes
-        if get_sha256(part) != lora.sha256:
+        if compute_sha256(part) != lora.sha256:
             raise UserError(messages.CHECKSUM_MISMATCH, lora=lora.name)
         put_in_place(part, final)
     except FileExistsError as error:
@@ -163,7 +163,7 @@ def get_host(url: str) -> str:
     return url.split("/")[2].rpartition("@")[2]
 
 
-def get_sha256(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Reads the file back, so that it verifies what is on the disk."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
