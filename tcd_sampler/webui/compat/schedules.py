@@ -12,7 +12,7 @@ from modules import sd_samplers, sd_samplers_kdiffusion, shared
 
 from .options import get_option
 
-sd_schedulers = None  # A1111 before 1.9, Forge Classic of early 2025
+sd_schedulers: Any = None  # A1111 before 1.9, Forge Classic of early 2025
 
 
 if find_spec("modules.sd_schedulers"):
@@ -116,9 +116,14 @@ def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) ->
 
 
 def forget_resolved_names() -> None:
-    """Hosts with a list of schedules cache which sampler and schedule a pair of names means."""
+    """Has hosts with a list of schedules work out again what they derive from it.
+
+    Most cache which sampler and schedule a pair of names means. ersatzForge keeps a map for pasted infotexts.
+    """
     if hasattr(sd_samplers, "get_sampler_and_scheduler"):
         sd_samplers.get_sampler_and_scheduler.cache_clear()
+    if hasattr(sd_schedulers, "set_schedulers_aliases"):
+        sd_schedulers.set_schedulers_aliases()
 
 
 def get_schedule(p: Any, hires: bool) -> str:
