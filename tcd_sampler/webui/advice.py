@@ -43,7 +43,7 @@ def describe_job(p: Any) -> Job:
         find_tag=lambda: find_tag(family),
         strength=p.denoising_strength if is_img2img else None,
         fixes_steps=options.fixes_steps(),
-        foreign=networks.FOREIGN_FORMATS,
+        unsupported_formats=networks.UNSUPPORTED_FORMATS,
         unreadable=unreadable,
     )
 

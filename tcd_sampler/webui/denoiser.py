@@ -20,12 +20,12 @@ from modules.sd_samplers_kdiffusion import CFGDenoiserKDiffusion
 from .compat import guidance
 from .compat.options import get_option
 from .names import SINGLE_PASS_OPTION
-from .neighbours import Parts, find_use_by_extensions
+from .neighbours import Parts, find_reason_in_extensions
 
 logger = logging.getLogger(__name__)
 
 
-class PromptsAlone:
+class CondOnlyModel:
     """The model in one step, asked for n prompts and n negative prompts: all at once, or for one kind after the other.
 
     The prompts come first. Whatever else is asked of the model, it answers itself.
@@ -41,19 +41,19 @@ class PromptsAlone:
         if rows not in (self.n, 2 * self.n):  # some that an extension added
             return self.model(x, sigma, cond=cond)  # type: ignore[no-any-return]
         if self.answer is None:
-            self.answer = self.model(x[: self.n], sigma[: self.n], cond=take_rows(cond, self.n))
+            self.answer = self.model(x[: self.n], sigma[: self.n], cond=take_entries(cond, self.n))
         return self.answer.repeat(rows // self.n, 1, 1, 1)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
 
-def take_rows(cond: Any, n: int) -> Any:
+def take_entries(cond: Any, n: int) -> Any:
     """The first n rows of every tensor in what the model is conditioned on."""
     if isinstance(cond, dict):
-        return {key: take_rows(value, n) for key, value in cond.items()}
+        return {key: take_entries(value, n) for key, value in cond.items()}
     if isinstance(cond, list):
-        return [take_rows(value, n) for value in cond]
+        return [take_entries(value, n) for value in cond]
     return cond[:n] if isinstance(cond, torch.Tensor) else cond
 
 
@@ -66,8 +66,8 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         self.step_code: CodeType | None = None
         """The host's step that is under way, if it is one we know."""
 
-        self.prompts_alone: PromptsAlone | None = None
-        self.use_of_uncond = ""
+        self.cond_only_model: CondOnlyModel | None = None
+        self.uncond_reason = ""
         """Why the negative prompts are evaluated. A reason holds to the end of the pass: ControlNet keeps tensors of as
         many rows as the first step had."""
 
@@ -84,7 +84,7 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
             denoised = step(x, sigma, uncond, cond, cond_scale, *args, **kwargs)
             self.log_evaluation()
         finally:
-            self.step_code = self.cond = self.prompts_alone = None
+            self.step_code = self.cond = self.cond_only_model = None
         return denoised
 
     @property
@@ -96,18 +96,18 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         model = super().inner_model
         if sys._getframe(1).f_code is not self.step_code:
             return model
-        if self.prompts_alone is None:
-            self.use_of_uncond = self.use_of_uncond or find_use_in_job(self) or find_use_by_extensions(self)
-            if self.use_of_uncond:
+        if self.cond_only_model is None:
+            self.uncond_reason = self.uncond_reason or find_reason_in_job(self) or find_reason_in_extensions(self)
+            if self.uncond_reason:
                 return model
-            self.prompts_alone = PromptsAlone(model, len(self.cond.batch))
-        return self.prompts_alone
+            self.cond_only_model = CondOnlyModel(model, len(self.cond.batch))
+        return self.cond_only_model
 
     def log_evaluation(self) -> None:
-        if self.prompts_alone:
+        if self.cond_only_model:
             evaluation = "TCD evaluates the prompt alone."
-        elif self.use_of_uncond:
-            evaluation = f"TCD evaluates prompt and negative prompt: {self.use_of_uncond}."
+        elif self.uncond_reason:
+            evaluation = f"TCD evaluates prompt and negative prompt: {self.uncond_reason}."
         else:
             step = guidance.get_hash(super().forward)
             evaluation = f"TCD leaves what is evaluated to this WebUI, whose denoiser ({step}) it does not know."
@@ -116,7 +116,7 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         self.evaluation = evaluation
 
 
-def find_use_in_job(denoiser: TCDDenoiser) -> str:
+def find_reason_in_job(denoiser: TCDDenoiser) -> str:
     """Why the job needs its negative prompts evaluated; empty where it does not."""
     if not denoiser.single_pass:
         return f"the setting {SINGLE_PASS_OPTION} is off"

@@ -34,19 +34,19 @@ def uses_tcd(p: Any) -> bool:
     return is_tcd(p.sampler_name) or has_tcd_hires_pass(p)
 
 
-def use_names(p: Any) -> None:
+def normalize_names(p: Any) -> None:
     """Has the job name samplers and schedules as hosts and infotexts do, whatever a request calls them."""
     hires_sampler = jobs.get_hires_sampler(p)
     jobs.set_hires_sampler(p, NAME if is_tcd(hires_sampler) else hires_sampler)
     if is_tcd(p.sampler_name):
         p.sampler_name = NAME
-        use_schedule_name(p, hires=False)
+        normalize_schedule_name(p, hires=False)
     if has_tcd_hires_pass(p):
-        use_schedule_name(p, hires=True)
+        normalize_schedule_name(p, hires=True)
 
 
-def use_schedule_name(p: Any, hires: bool) -> None:
-    unknown = schedules.use_schedule_name(p, hires)
+def normalize_schedule_name(p: Any, hires: bool) -> None:
+    unknown = schedules.normalize_schedule_name(p, hires)
     if unknown is not None:
         notify(p, Message(UNKNOWN_SCHEDULE, {"schedule": repr(unknown)}))
 
@@ -58,7 +58,7 @@ def settle(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = No
     """
     if not uses_tcd(p):
         return None
-    use_names(p)
+    normalize_names(p)
     first = choose_gamma(p, gamma, preset_gamma)
     return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
 

@@ -10,7 +10,7 @@ from ..loras.catalogue import Published
 from ..loras.conversion import convert_to_kohya
 from ..loras.prompt import find_loras
 from .compat.files import get_lora_folder
-from .compat.networks import FOREIGN_FORMATS, add_to_list
+from .compat.networks import UNSUPPORTED_FORMATS, add_to_list
 from .compat.options import strips_comments
 from .loras import look_up, read_header
 
@@ -35,12 +35,12 @@ def get(lora: Published) -> Iterator[int]:
     add_to_list(lora.name)
 
 
-def find_foreign(prompt: str) -> str | None:
+def find_unsupported(prompt: str) -> str | None:
     """The first of a prompt's LoRAs that the host would load little or nothing of."""
     for name, _ in find_loras(prompt, strips_comments()):
         entry = look_up(name)
         header = read_header(entry) if entry else None
-        if header and header.format in FOREIGN_FORMATS:
+        if header and header.format in UNSUPPORTED_FORMATS:
             return name
     return None
 

@@ -30,11 +30,11 @@ def look_up(name: str) -> Any:
     networks = find_networks()
     if networks is None:
         return None
-    known = networks.available_networks if is_refused(name) else networks.available_network_aliases
+    known = networks.available_networks if is_forbidden(name) else networks.available_network_aliases
     return known.get(name)
 
 
-def is_refused(name: str) -> bool:
+def is_forbidden(name: str) -> bool:
     """Whether the host takes a name for a file's alone, since it is an alias of several."""
     return name.lower() in find_networks().forbidden_network_aliases
 
@@ -52,7 +52,7 @@ class Index:
 
     def __post_init__(self) -> None:
         for entry in self.entries:
-            label = CATALOGUE.find_use_by_label(entry)
+            label = CATALOGUE.find_recommended_by_label(entry)
             if label:
                 self.by_method.setdefault(label[0].method, []).append(entry)
             elif not (entry.metadata.get(OUTPUT_NAME) or entry.metadata.get(TITLE)):
@@ -114,31 +114,31 @@ def identify(entry: Any, may_hash: bool = False) -> Identity | None:
     identity = CATALOGUE.identify(entry, list_hashes(entry))
     if identity or not may_hash:
         return identity
-    return CATALOGUE.identify(entry, hash_content(entry, list_alike(entry, CATALOGUE.files)))
+    return CATALOGUE.identify(entry, hash_content(entry, list_same_size(entry, CATALOGUE.files)))
 
 
-def list_alike(entry: Any, files: Iterable[Published]) -> list[Published]:
+def list_same_size(entry: Any, files: Iterable[Published]) -> list[Published]:
     """Those of some published files that have its size, and could be it; none where the file is gone by now."""
     size = get_index().get_size(entry)
-    alike = [file for file in files if file.size == size]
-    return alike if alike and os.path.exists(entry.filename) else []
+    candidates = [file for file in files if file.size == size]
+    return candidates if candidates and os.path.exists(entry.filename) else []
 
 
 def list_hashes(entry: Any) -> list[str]:
     """Those that are at hand. The host keeps whole files' hashes on disk: they are asked for where one could tell."""
     known = [entry.hash] if entry.hash else []
-    if any(not file.data_sha256 for file in list_alike(entry, CATALOGUE.files)):
+    if any(not file.data_sha256 for file in list_same_size(entry, CATALOGUE.files)):
         whole = hashes.sha256_from_cache(entry.filename, f"tcd/{entry.name}")
         known += [whole] if whole else []
     return known
 
 
-def hash_content(entry: Any, alike: list[Published]) -> list[str]:
+def hash_content(entry: Any, candidates: list[Published]) -> list[str]:
     """Has the host hash a file, once, if it could be one of the published files. It does nothing with --no-hashing."""
-    if any(file.data_sha256 for file in alike) and not entry.hash:
+    if any(file.data_sha256 for file in candidates) and not entry.hash:
         entry.read_hash()
-    is_known = any(file.data_sha256 and entry.hash.startswith(file.data_sha256) for file in alike)
-    if not is_known and any(not file.data_sha256 for file in alike):
+    is_known = any(file.data_sha256 and entry.hash.startswith(file.data_sha256) for file in candidates)
+    if not is_known and any(not file.data_sha256 for file in candidates):
         hashes.sha256(entry.filename, f"tcd/{entry.name}")
     return list_hashes(entry)
 
@@ -155,7 +155,7 @@ def describe(name: str, weight: float) -> Active:
 
 def is_alias_of_several(name: str) -> bool:
     networks = find_networks()
-    return networks is not None and is_refused(name) and name in networks.available_network_aliases
+    return networks is not None and is_forbidden(name) and name in networks.available_network_aliases
 
 
 def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
@@ -164,9 +164,9 @@ def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
         entry = look_up(wanted)
         header = read_header(entry) if entry else None
         return None if header and header.family not in (None, family) else entry
-    files = [file for file in CATALOGUE.files if (file.use.method, file.family) == (wanted, family)]
-    told = [*list_known(files), *get_index().by_method.get(wanted, [])]
-    return pick(told, wanted, family, files) or pick(list_hidden(files, may_hash), wanted, family, files)
+    files = [file for file in CATALOGUE.files if (file.recommended.method, file.family) == (wanted, family)]
+    labelled = [*list_known(files), *get_index().by_method.get(wanted, [])]
+    return pick(labelled, wanted, family, files) or pick(list_unlabelled(files, may_hash), wanted, family, files)
 
 
 def list_known(files: list[Published]) -> Iterator[Any]:
@@ -175,13 +175,13 @@ def list_known(files: list[Published]) -> Iterator[Any]:
     return (lookup[file.data_sha256] for file in files if file.data_sha256 in lookup)
 
 
-def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
+def list_unlabelled(files: list[Published], may_hash: bool) -> Iterator[Any]:
     """The entries that nothing but their content tells to be one of these files."""
     index, sizes = get_index(), {file.size for file in files}
     if not sizes:
         return iter(())
-    alike = (entry for entry in index.unlabelled if index.get_size(entry) in sizes)
-    return (entry for entry in alike if list_alike(entry, files) and identify(entry, may_hash))
+    candidates = (entry for entry in index.unlabelled if index.get_size(entry) in sizes)
+    return (entry for entry in candidates if list_same_size(entry, files) and identify(entry, may_hash))
 
 
 def pick(entries: Iterable[Any], method: str, family: str | None, files: list[Published]) -> Any:
@@ -190,8 +190,8 @@ def pick(entries: Iterable[Any], method: str, family: str | None, files: list[Pu
     for entry in {id(entry): entry for entry in entries if is_usable(entry.name, strips_comments())}.values():
         header = read_header(entry)
         identity = identify(entry) if header and header.family == family else None
-        if header and identity and identity.use.method == method:
-            is_published = identity.by == CONTENT or bool(list_alike(entry, files))
+        if header and identity and identity.recommended.method == method:
+            is_published = identity.by == CONTENT or bool(list_same_size(entry, files))
             ranks.append((header.format != KOHYA, not is_published, entry.name, entry))
     return min(ranks, key=lambda rank: rank[:3])[3] if ranks else None
 
@@ -200,4 +200,4 @@ def is_for_tcd(name: str) -> bool:
     """Whether a prompt's LoRA is there, and one for TCD. Hashes a file that could be, and is not known."""
     entry = look_up(name)
     identity = identify(entry, may_hash=True) if entry else None
-    return identity is not None and identity.use.is_for_tcd
+    return identity is not None and identity.recommended.is_for_tcd

@@ -86,16 +86,16 @@ def add_lora(p: Any, preset: Preset) -> None:
     default = get_default_lora(p)
     if default and isinstance(default[0], str) and (default[0] == lora.name or is_for_tcd(default[0])):
         return
-    p.prompt = put_into(p, p.prompt, lora.name, preset.weight)
+    p.prompt = add_to_prompt(p, p.prompt, lora.name, preset.weight)
     hires_prompt = jobs.get_hires_prompt(p)
     if hires_prompt:
-        p.hr_prompt = put_into(p, hires_prompt, lora.name, preset.weight)
+        p.hr_prompt = add_to_prompt(p, hires_prompt, lora.name, preset.weight)
 
 
-def put_into(p: Any, prompt: Any, name: str, weight: float) -> Any:
+def add_to_prompt(p: Any, prompt: Any, name: str, weight: float) -> Any:
     """A prompt, or a list of them, with the LoRA where the host will see it."""
     if isinstance(prompt, list):
-        return [put_into(p, one, name, weight) for one in prompt]
+        return [add_to_prompt(p, one, name, weight) for one in prompt]
     has_comments = options.strips_comments(p)
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, p.styles or [])
     if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, has_comments)):

@@ -80,4 +80,4 @@ def restore_names(by_name: dict[str, Any], ours: Any, others: dict[str, Any]) ->
 def refresh() -> None:
     """Has the host work out again what it derives from its lists."""
     sd_samplers.set_samplers()
-    schedules.forget_resolved_names()
+    schedules.clear_resolved_names()

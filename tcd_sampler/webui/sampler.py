@@ -14,7 +14,7 @@ from .compat import jobs, schedules
 from .compat.options import get_option
 from .denoiser import TCDDenoiser
 from .errors import bad_input
-from .job import get_gamma, has_tcd_hires_pass, is_tcd, use_schedule_name
+from .job import get_gamma, has_tcd_hires_pass, is_tcd, normalize_schedule_name
 from .notify import notify
 
 
@@ -37,7 +37,7 @@ class TCDSampler(KDiffusionSampler):
 
     def get_sigmas(self, p: Any, steps: int) -> torch.Tensor:
         """The host's choice, which for "Automatic" is TCD's schedule."""
-        use_schedule_name(p, p.is_hr_pass)
+        normalize_schedule_name(p, p.is_hr_pass)
         unknown = schedules.find_unknown_schedule()
         if unknown is None or p.sampler_noise_scheduler_override:
             return super().get_sigmas(p, steps)  # type: ignore[no-any-return]

@@ -54,7 +54,7 @@ class TCDScript(scripts.Script):
         if self.has_ui:
             # Asked again, the host wants the arguments' defaults, for requests that do not name them. By now it has put
             # the user's own into the slider: a whole number where it is 0 or 1, and so would infotexts' values be.
-            gamma.value = keep_gamma(gamma.value)
+            gamma.value = check_saved_gamma(gamma.value)
             return [SimpleNamespace(value=None)] * 3
         self.has_ui = True
         preset = gr.Textbox(label="TCD preset", visible=False)  # the page applies them itself, before a job
@@ -97,7 +97,7 @@ class TCDScript(scripts.Script):
         add_to_info(p, processed)
 
 
-def keep_gamma(value: Any) -> float:
+def check_saved_gamma(value: Any) -> float:
     """A saved default of the slider; the slider's own where the user's file has none that can be."""
     try:
         return check_gamma(value)

@@ -38,7 +38,7 @@ def hash_source(code: CodeType | None) -> str:
         return ""
 
 
-def evaluates_uncond_at_cfg_1() -> bool:
+def supports_single_pass() -> bool:
     """Whether the host evaluates negative prompts at CFG scale 1, in a way that we know."""
     return is_known(sd_samplers_kdiffusion.CFGDenoiserKDiffusion.forward)
 

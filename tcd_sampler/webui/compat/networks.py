@@ -21,7 +21,7 @@ def find_networks() -> Any:
     return networks if hasattr(networks, "available_network_aliases") else None
 
 
-FOREIGN_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
+UNSUPPORTED_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
 """Of LoRA files: those that the host loads parts of or nothing. Forge and its forks know diffusers' first."""
 
 

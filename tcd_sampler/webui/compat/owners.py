@@ -11,7 +11,7 @@ def is_replaced(owner: Any, name: str) -> bool:
     return method is not None and getattr(method, "__func__", method) is not getattr(type(owner), name, None)
 
 
-def name_owner(function: Any) -> str:
+def get_owner_name(function: Any) -> str:
     """Returns the extension that a function is of, by the folder of its file, or the file's name."""
     function = getattr(function, "func", function)  # of a functools.partial
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
@@ -25,6 +25,6 @@ def name_owner(function: Any) -> str:
     return next(of, path.name)
 
 
-def is_hosts_own(function: Any) -> bool:
+def is_host_function(function: Any) -> bool:
     """Whether a function is of the host's modules, such as the hooks that move a model's parts in its --medvram."""
     return (getattr(function, "__module__", None) or "").split(".")[0] == "modules"

@@ -27,7 +27,7 @@ def placed_after(block: Any) -> Iterator[None]:
         context.block = inside
 
 
-def make_way_for_localizations(folder: Path) -> None:
+def prefer_other_localizations(folder: Path) -> None:
     """Where the host takes one file for a language (A1111 1.6), leaves it to another's, which translates all of it."""
     for language, path in localization.localizations.items():
         if isinstance(path, str) and Path(path).parent == folder:

@@ -83,13 +83,13 @@ def find_schedule(name: str) -> Any:
     return None
 
 
-def use_schedule_name(p: Any, hires: bool) -> str | None:
+def normalize_schedule_name(p: Any, hires: bool) -> str | None:
     """Has a pass name its schedule as the host looks it up: some know labels alone, some names and labels.
 
     Returns a name that the host does not know; the pass then has its sampler's own schedule.
     """
     if sd_schedulers is None:
-        return use_setting_name(p)
+        return normalize_setting_name(p)
     field = "hr_scheduler" if hires else "scheduler"
     name = getattr(p, field, None)
     if hires and (not name or name.lower() == SAME_SCHEDULE.lower()):
@@ -99,7 +99,7 @@ def use_schedule_name(p: Any, hires: bool) -> str | None:
     return None if entry else name
 
 
-def use_setting_name(p: Any) -> str | None:
+def normalize_setting_name(p: Any) -> str | None:
     """The same, of a job's own value of the setting."""
     own = (p.override_settings or {}).get("k_sched_type")
     if not isinstance(own, str):
@@ -115,7 +115,7 @@ def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) ->
         params["Schedule type"] = AUTOMATIC
 
 
-def forget_resolved_names() -> None:
+def clear_resolved_names() -> None:
     """Hosts with a list of schedules cache which sampler and schedule a pair of names means."""
     if hasattr(sd_samplers, "get_sampler_and_scheduler"):
         sd_samplers.get_sampler_and_scheduler.cache_clear()

@@ -25,11 +25,11 @@ class Controls:
         self.sampler_ids = [f"{self.tab}_sampling"]
         if not script.is_img2img:  # which has no hires pass, but the argument keeps its place in requests
             self.sampler_ids.append("hr_sampler")
-        self.hires_neighbour = f"{self.tab}_denoising_strength"
+        self.strength_id = f"{self.tab}_denoising_strength"
         self.neighbours: dict[str, Any] = {}
         self.presets = PresetPanel(script, self.neighbours)
         self.last = f"{self.tab}_gallery"
-        for elem_id in {*self.sampler_ids, self.hires_neighbour, *self.presets.neighbour_ids, self.last}:
+        for elem_id in {*self.sampler_ids, self.strength_id, *self.presets.host_ids, self.last}:
             script.on_after_component(self.meet, elem_id=elem_id)
 
     @cached_property
@@ -76,7 +76,7 @@ class Controls:
             with page.placed_after(neighbour.parent):  # the row of samplers, which it would be too narrow in
                 self.gamma.render()
                 self.presets.make(self.gamma)
-        elif neighbour.elem_id == self.hires_neighbour:
+        elif neighbour.elem_id == self.strength_id:
             self.hires_gamma.render()
         elif neighbour.elem_id == self.last:
             self.follow()

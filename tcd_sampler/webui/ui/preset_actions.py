@@ -74,11 +74,11 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
     has_comments = strips_comments()
     others = {found for found, _ in find_loras(prompt, has_comments) if is_for_tcd(found)}
     prompt = put_lora(prompt, lora.name, preset.weight, others, has_comments)
-    foreign = lora_files.find_foreign(prompt) if may_write_files() else None
+    unsupported = lora_files.find_unsupported(prompt) if may_write_files() else None
     message = Message(messages.ADDED, {"preset": preset.name, "lora": lora.name})
-    if foreign:
-        message = Message(messages.FOREIGN, {"lora": foreign})
-    return Outcome(message, settings, prompt, can_convert=bool(foreign))
+    if unsupported:
+        message = Message(messages.UNSUPPORTED, {"lora": unsupported})
+    return Outcome(message, settings, prompt, can_convert=bool(unsupported))
 
 
 def advise_download(preset: Preset, family: str | None) -> Message:
@@ -86,9 +86,11 @@ def advise_download(preset: Preset, family: str | None) -> Message:
     values = {"preset": preset.name, "lora": preset.lora, "family": family or "this checkpoint"}
     file = CATALOGUE.find(preset.lora or "", family)
     if file is None or not may_write_files():
-        return Message(messages.NO_FILE, values)
+        return Message(messages.NOT_INSTALLED, values)
     size = round(file.size / 1e6)
-    return Message(messages.NO_FILE_GET, {**values, "file": file.name, "size": size, "license": file.license})
+    return Message(
+        messages.NOT_INSTALLED_DOWNLOAD, {**values, "file": file.name, "size": size, "license": file.license}
+    )
 
 
 def save(name: str, prompt: str, settings: dict[str, Any], is_img2img: bool) -> Outcome:
@@ -117,16 +119,16 @@ def fetch(name: str) -> Iterator[Progress | Outcome]:
     file = CATALOGUE.find(lora, family)
     if file is None:
         values = {"lora": lora, "family": family or "this checkpoint"}
-        yield Outcome(Message(messages.NOTHING_TO_GET, values))
+        yield Outcome(Message(messages.NOT_PUBLISHED, values))
         return
     for done in lora_files.get(file):
         yield Progress(file, done)
-    yield Outcome(Message(messages.IS_THERE, {"lora": file.name}))
+    yield Outcome(Message(messages.DOWNLOADED, {"lora": file.name}))
 
 
 def convert(prompt: str) -> Outcome:
     """Puts a copy into the prompt in place of the first LoRA that the host cannot load. UserError if that fails."""
-    original = lora_files.find_foreign(prompt)
+    original = lora_files.find_unsupported(prompt)
     if original is None:
         return Outcome(can_convert=False)
     copy = lora_files.convert(original)
@@ -134,4 +136,4 @@ def convert(prompt: str) -> Outcome:
     weight = dict(find_loras(prompt, has_comments))[original]
     prompt = put_lora(prompt, copy, 1 if weight is None else weight, {original}, has_comments)
     message = Message(messages.CONVERTED, {"lora": copy, "original": original})
-    return Outcome(message, prompt=prompt, can_convert=lora_files.find_foreign(prompt) is not None)
+    return Outcome(message, prompt=prompt, can_convert=lora_files.find_unsupported(prompt) is not None)

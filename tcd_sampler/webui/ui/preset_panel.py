@@ -37,7 +37,7 @@ class PresetPanel:
         self.names = [*CONTROLS, "prompt"]
         if not self.is_img2img:  # where it is the hires pass's
             self.names.remove("denoising_strength")
-        self.neighbour_ids = [f"{self.tab}_{name}" for name in self.names]
+        self.host_ids = [f"{self.tab}_{name}" for name in self.names]
 
     def make(self, gamma: Any) -> None:
         """Makes the components where they are to stand."""
@@ -58,7 +58,7 @@ class PresetPanel:
                 if may_write_files():
                     self.save_button = self.make_button("Save", "save")
                     self.delete_button = self.make_button("Delete", "delete")
-                    self.get_button = self.make_button("Download LoRA", "get")
+                    self.download_button = self.make_button("Download LoRA", "get")
                 self.convert_button = self.make_button("Convert LoRA", "convert", visible=False)
             self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
 
@@ -82,7 +82,7 @@ class PresetPanel:
             on_click(self.delete_button, self.delete, [self.name], [self.name])
             on_click(self.convert_button, preset_actions.convert, [self.prompt], [self.prompt, self.convert_button])
             fetch = self.fetch if runs_generators() else lambda name: list(self.fetch(name))[-1]
-            self.get_button.click(fetch, [self.name], [self.message], show_progress=False)
+            self.download_button.click(fetch, [self.name], [self.message], show_progress=False)
         on_page_load(self.refresh, inputs=[], outputs=[self.name])
 
     def refresh(self) -> Any:

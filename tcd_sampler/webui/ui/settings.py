@@ -7,7 +7,7 @@ from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
 from ...messages import BAD_SETTING
 from ..advice import DISTILLED
-from ..compat.guidance import evaluates_uncond_at_cfg_1
+from ..compat.guidance import supports_single_pass
 from ..compat.options import add_option, get_option, remove_option
 from ..names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, NAME, SINGLE_PASS_OPTION, WARNINGS_OPTION
 
@@ -23,7 +23,7 @@ def add_settings() -> None:
         section=SECTION,
     ).info("used when an API request or another extension (e.g. ADetailer) does not set gamma")
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
-    if evaluates_uncond_at_cfg_1():
+    if supports_single_pass():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
         add_option(SINGLE_PASS_OPTION, single_pass.info("half the UNet calls, the same image"))
     warnings = shared.OptionInfo(True, "Warnings", section=SECTION)
