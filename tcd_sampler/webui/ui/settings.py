@@ -1,4 +1,4 @@
-"""The settings page's section."""
+"""The extension's section of the settings page."""
 
 import gradio as gr
 from modules import shared
@@ -15,6 +15,7 @@ SECTION = ("tcd", NAME)
 
 
 def add_settings() -> None:
+    """Adds the settings, without the one for the negative prompt if it has no effect on this host."""
     default_gamma = shared.OptionInfo(
         DEFAULT_GAMMA,
         "Default gamma",
@@ -33,7 +34,10 @@ def add_settings() -> None:
 
 
 def check_settings() -> None:
-    """UserError where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
+    """Raises UserError if a current value, which may be a job's override, has a wrong type.
+
+    job.py checks the default gamma.
+    """
     for key, kind, allowed in (
         (WARNINGS_OPTION, bool, "true or false"),
         (SINGLE_PASS_OPTION, bool, "true or false"),
@@ -45,5 +49,6 @@ def check_settings() -> None:
 
 
 def remove_settings() -> None:
+    """Removes the settings. The user's values are kept."""
     for key in (DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, WARNINGS_OPTION, DISTILLED_OPTION):
         remove_option(key)
