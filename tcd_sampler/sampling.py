@@ -39,7 +39,7 @@ def sample_tcd(
     noise_sampler: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     gamma: float = DEFAULT_GAMMA,
 ) -> torch.Tensor:
-    """Strategic Stochastic Sampling (Algorithm 4 of arXiv 2402.19159). Matches diffusers' TCDScheduler.
+    """Samples with Strategic Stochastic Sampling (Algorithm 4 of arXiv 2402.19159), like diffusers' TCDScheduler.
 
     Args:
         model: A discrete denoiser of k_diffusion.external, or a guidance wrapper around one. Called once per step.

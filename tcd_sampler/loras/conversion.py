@@ -69,8 +69,8 @@ def read_config(path: Path, text: str) -> dict[str, Any]:
 def convert_to_kohya(path: Path, target: Path) -> None:
     """Writes a copy of a LoRA in kohya's format. A failure leaves no partial file; existing files stay.
 
-    Raises UserError if the LoRA is already in kohya's format, cannot be read or has an unknown tensor, or if the target
-    exists or cannot be written.
+    Raises UserError if the LoRA is already in kohya's format, cannot be read or has an unknown tensor. Also raises
+    UserError if the target exists or cannot be written.
     """
     lora = read_lora(path)
     if lora.format == KOHYA:

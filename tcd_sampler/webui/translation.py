@@ -1,4 +1,4 @@
-"""What Python says in the page's language, by the same files that the page itself is translated with."""
+"""Translates messages with the localization files that the page uses."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 
 
 def translate(text: Message) -> str:
-    """A text in the language that the host is set to; in English where we have none for it."""
+    """Returns a message in the host's language, or in English if there is no translation."""
     file = LOCALIZATIONS / f"{get_option('localization', 'None')}.json"
     if not file.is_file():
         return str(text)
