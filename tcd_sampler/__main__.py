@@ -1,4 +1,4 @@
-"""TCD without a WebUI: a page in the browser, or with --prompt a picture. See tcd_sampler.lab.demo.command."""
+"""The demo without a WebUI: a web page, or one image with --prompt. See tcd_sampler.lab.demo.command."""
 
 from .lab.demo.command import main
 

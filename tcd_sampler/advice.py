@@ -1,29 +1,30 @@
-"""What is likely wrong with a job's settings, in one sentence each."""
+"""Warnings about settings of a job that are likely wrong."""
 
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from . import messages
-from .loras.catalogue import CATALOGUE, NAME, Identity, Use
+from .loras.catalogue import CATALOGUE, NAME, Identity, Recommended
 from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .messages import Message
 
 FEW_STEPS = 8
-"""Up to here, another schedule than TCD's own is seen in the image."""
+"""Up to this number of steps, a schedule other than TCD's changes the image visibly."""
 
 HIGHEST_CFG_SCALE = 2
-"""What a LoRA with guidance distilled into it bears."""
+"""The highest CFG scale for a guidance-distilled LoRA."""
 
 HIGHEST_STRENGTH = 0.999
-"""That the WebUIs count img2img's steps with."""
+"""The WebUIs' upper limit of the denoising strength when they count img2img's steps."""
 
 
 @dataclass(frozen=True)
 class Active:
-    """A LoRA in a job's prompt: what its file is, or None where there is no such file (that can be read).
+    """A LoRA in a job's prompt.
 
-    is_ambiguous: the name is an alias of several files. fault: why no WebUI can load the file, if so.
+    file is the header of its file, or None if the file is missing or unreadable. is_ambiguous: the name is an alias of
+    several files. fault is the template of the message that says why no WebUI can load the file.
     """
 
     name: str
@@ -35,16 +36,17 @@ class Active:
     fault: str | None = None
 
     @property
-    def use(self) -> Use | None:
-        return self.identity.use if self.identity else None
+    def recommended(self) -> Recommended | None:
+        return self.identity.recommended if self.identity else None
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that TCD samples. find_tag finds a TCD LoRA for its checkpoint that is there, as prompts name it.
+    """A job that uses TCD.
 
-    foreign are the formats of which its WebUI loads parts or nothing. unreadable are the tags, and settings, over which
-    it applies no LoRA at all.
+    find_tag returns the prompt tag of an installed TCD LoRA for the checkpoint, or None. unsupported_formats are the
+    LoRA formats that the WebUI cannot load completely. unreadable has the tags and settings that the WebUI cannot
+    parse; if there are any, it applies no LoRA at all.
     """
 
     steps: int
@@ -58,15 +60,17 @@ class Job:
     find_tag: Callable[[], str | None] = lambda: None
     strength: float | None = None
     fixes_steps: bool = False
-    foreign: Collection[str] = (PEFT, DIFFUSERS, PROCESSORS)
+    unsupported_formats: Collection[str] = (PEFT, DIFFUSERS, PROCESSORS)
     unreadable: Collection[str] = ()
 
     @property
     def active(self) -> list[Active]:
+        """The LoRAs that have an effect: installed, loadable, and with a weight other than 0."""
         return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing and lora.fault is None]
 
 
 def find_warnings(job: Job) -> list[Message]:
+    """Returns the warnings for a job."""
     return [*find_missing_loras(job), *find_wrong_loras(job), *find_wrong_settings(job)]
 
 
@@ -78,7 +82,7 @@ def find_missing_loras(job: Job) -> Iterator[Message]:
             yield Message(lora.fault, {"lora": lora.name})
         elif lora.is_missing:
             yield Message(messages.AMBIGUOUS if lora.is_ambiguous else messages.UNKNOWN, {"lora": lora.name})
-    if job.unreadable or job.is_distilled or any(may_suit(lora) for lora in job.active):
+    if job.unreadable or job.is_distilled or any(may_be_for_tcd(lora) for lora in job.active):
         return
     published = CATALOGUE.find("TCD", job.family)
     checkpoint = {"checkpoint": job.checkpoint}
@@ -86,15 +90,15 @@ def find_missing_loras(job: Job) -> Iterator[Message]:
     if tag:
         yield Message(messages.ADD_LORA, {**checkpoint, "tag": tag})
     elif published:
-        yield Message(messages.GET_LORA, {**checkpoint, "lora": published.name})
+        yield Message(messages.DOWNLOAD_LORA, {**checkpoint, "lora": published.name})
     else:
         yield Message(messages.NO_LORA, checkpoint)
 
 
-def may_suit(lora: Active) -> bool:
-    """Whether it is for TCD, or is a distillation that nothing tells the kind of."""
-    if lora.use:
-        return lora.use.is_for_tcd
+def may_be_for_tcd(lora: Active) -> bool:
+    """Whether a LoRA is made for TCD, or might be: its file is unreadable or an unidentified distillation."""
+    if lora.recommended:
+        return lora.recommended.is_for_tcd
     return lora.file is None or lora.file.looks_distilled
 
 
@@ -104,25 +108,32 @@ def find_wrong_loras(job: Job) -> Iterator[Message]:
             yield Message(
                 messages.FAMILY, {"lora": lora.name, "family": lora.file.family, "checkpoint_family": job.family}
             )
-        elif lora.file and lora.file.format in job.foreign:
-            yield Message(messages.FORMAT, {"lora": lora.name, "format": lora.file.format})
-        if lora.identity and lora.use and not lora.use.is_for_tcd and not samples_alike(lora.use, job.gamma):
+        elif lora.file and lora.file.format in job.unsupported_formats:
+            yield Message(messages.UNSUPPORTED_FORMAT, {"lora": lora.name, "format": lora.file.format})
+        if (
+            lora.identity
+            and lora.recommended
+            and not lora.recommended.is_for_tcd
+            and not matches_lcm(lora.recommended, job.gamma)
+        ):
             template = messages.OTHER_LORA_BY_NAME if lora.identity.by == NAME else messages.OTHER_LORA
-            yield Message(template, {"lora": lora.name, **describe(lora.use)})
+            yield Message(template, {"lora": lora.name, **describe(lora.recommended)})
 
 
-def samples_alike(use: Use, gamma: float) -> bool:
-    """At gamma 1, TCD samples as LCM does."""
-    return use.method == "LCM" and gamma == 1
+def matches_lcm(recommended: Recommended, gamma: float) -> bool:
+    """Whether an LCM LoRA is used with gamma 1, where TCD samples as LCM does."""
+    return recommended.method == "LCM" and gamma == 1
 
 
-def describe(use: Use) -> dict[str, str]:
-    sampler = f"{use.sampler}, {use.schedule}" if use.schedule else use.sampler
-    ranges = {"steps": describe_range(use.steps), "cfg_scale": describe_range(use.cfg_scale)}
-    return {"method": use.method, "sampler": sampler, **ranges}
+def describe(recommended: Recommended) -> dict[str, str]:
+    """Returns the recommended settings as values for a message."""
+    sampler = f"{recommended.sampler}, {recommended.schedule}" if recommended.schedule else recommended.sampler
+    ranges = {"steps": describe_range(recommended.steps), "cfg_scale": describe_range(recommended.cfg_scale)}
+    return {"method": recommended.method, "sampler": sampler, **ranges}
 
 
 def describe_range(limits: tuple[float, float]) -> str:
+    """Returns a range as text, such as "4-8", or "1" if both limits are equal."""
     low, high = limits
     return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
@@ -130,8 +141,8 @@ def describe_range(limits: tuple[float, float]) -> str:
 def find_wrong_settings(job: Job) -> Iterator[Message]:
     if job.cfg_scale > HIGHEST_CFG_SCALE:
         for lora in job.active:
-            if lora.use and lora.use.is_for_tcd and lora.use.cfg_scale[1] <= HIGHEST_CFG_SCALE:
-                allowed = describe_range(lora.use.cfg_scale)
+            if lora.recommended and lora.recommended.is_for_tcd and lora.recommended.cfg_scale[1] <= HIGHEST_CFG_SCALE:
+                allowed = describe_range(lora.recommended.cfg_scale)
                 yield Message(
                     messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "allowed": allowed}
                 )
@@ -142,12 +153,12 @@ def find_wrong_settings(job: Job) -> Iterator[Message]:
         run = count_steps(job.steps, job.strength)
         if run < job.steps:
             more = math.ceil((job.steps - 1) / max(min(job.strength, HIGHEST_STRENGTH), 0.001))
-            more += count_steps(more, job.strength) < job.steps  # the quotient, rounded down
+            more += count_steps(more, job.strength) < job.steps  # one more if the quotient was rounded down
             yield Message(
                 messages.STEPS, {"strength": f"{job.strength:g}", "run": run, "steps": job.steps, "more": more}
             )
 
 
 def count_steps(steps: int, strength: float) -> int:
-    """How many of them img2img runs."""
+    """Returns the number of steps that img2img runs at this denoising strength."""
     return int(min(strength, HIGHEST_STRENGTH) * steps) + 1

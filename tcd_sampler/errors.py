@@ -1,4 +1,4 @@
-"""The one exception that stands for what a user can fix; any other is a bug, and keeps its traceback."""
+"""The exception for everything that a user can fix. Any other exception is a bug and keeps its traceback."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from .messages import Message
 
 
 class UserError(ValueError):
-    """Bad input or a state that the user can change, in one sentence: the field, the value, and what is allowed.
+    """Bad input, or a state that the user can change, described by one message.
 
-    It becomes a 422 over HTTP, a sentence in a page, and exit status 1 of a command.
+    The API returns it as HTTP 422, the page shows its text, and commands exit with status 1.
 
     Args:
-        template: One of messages.py.
-        values: What goes into it.
+        template: A template of messages.py.
+        values: The values of the template's placeholders.
     """
 
     def __init__(self, template: str, **values: Any) -> None:

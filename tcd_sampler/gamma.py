@@ -1,4 +1,7 @@
-"""Gamma, the share of the way down to timestep 0 that a step jumps too far and takes back in noise."""
+"""Gamma, the stochastic parameter of TCD (gamma in Algorithm 4 of arXiv 2402.19159), from 0 to 1.
+
+A step to timestep t first denoises to (1 - gamma) t, then adds noise to return to t.
+"""
 
 import math
 from numbers import Real
@@ -8,18 +11,18 @@ from typing import Any
 from . import messages
 from .errors import UserError
 
-DEFAULT_GAMMA = 0.3  # what the authors recommend
+DEFAULT_GAMMA = 0.3  # the authors' recommendation
 
 
 def check_gamma(value: Any, field: str = "gamma") -> float:
-    """The value as a float; UserError, naming the field, where it is not a number from 0 to 1."""
+    """Returns the value as a float. Raises UserError, with the field's name, unless it is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:  # type: ignore[operator]
         raise UserError(messages.BAD_GAMMA, field=field, value=short_repr(value))
     return float(value)
 
 
 def parse_gamma(text: str, field: str = "gamma") -> float:
-    """The same, out of text such as an infotext's."""
+    """Returns the gamma that a text contains, such as a value in an infotext. Raises UserError as check_gamma does."""
     try:
         value = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Every sentence that a user reads, errors included, with places for values; localizations/ has translations."""
+"""Templates of all messages and errors that a user reads. The files in localizations/ translate them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence, as its template and what goes into it, so that it can be translated."""
+    """A sentence as a template and its values. They stay apart so that the template can be translated."""
 
     template: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -16,10 +16,10 @@ class Message:
         return self.template.format(**self.values)
 
 
-# Bad input, answered with HTTP 422
+# Bad input (HTTP 422 in the API)
 
 BAD_GAMMA = "{field} must be a number from 0 to 1, got {value}."
-BAD_STEPS = "n must be a number of steps from 0 up, got {value}."
+BAD_STEPS = "n must be a number of steps of at least 0, got {value}."
 NO_NOISE_TABLE = "model must have a noise table: TCD needs a discrete denoiser such as k-diffusion's."
 NOT_A_DIFFUSION_MODEL = (
     "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
@@ -31,7 +31,7 @@ UNKNOWN_PRESET = "TCD preset must be one of: {names}; got {value}."
 PRESET_FOR_IMG2IMG = "TCD preset {preset} is for img2img."
 NO_SAMPLER = "TCD preset {preset} needs the sampler {sampler}, which is not installed."
 
-# Presets in a file, and their buttons
+# Errors in the presets' file and from the preset buttons
 
 PRESET_TEXT = "The {field} of a TCD preset must be text, got {value}."
 PRESET_NUMBER = "TCD preset {preset}: {field} must be a number from {low} to {high}, got {value}."
@@ -48,7 +48,7 @@ DELETE_BUILT_IN = "TCD preset {preset} is built in and cannot be deleted."
 NOT_SAFETENSORS = "{file} cannot be read as a safetensors file ({reason})."
 UNREADABLE_CONFIG = "{file} cannot be converted: its {key} cannot be read ({reason})."
 UNKNOWN_TENSOR = "{file} cannot be converted: it has an unknown tensor {tensor}."
-ALREADY_KOHYA = "{file} is in kohya's format already."
+ALREADY_KOHYA = "{file} is already in kohya's format."
 FILE_EXISTS = "{file} exists already. Delete or rename it first."
 NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
 OFFLINE = "{lora} was not downloaded: HF_HUB_OFFLINE is set. Unset it to download."
@@ -76,7 +76,7 @@ NO_LORA_FOLDER = "No WebUI found around this extension. Set the LoRA folder with
 THIS_CHECKPOINT = "this checkpoint"
 """In place of its family, where that is unknown."""
 
-# What was done instead of what was asked, below a job's images
+# Deviations from the request, shown below a job's images
 
 ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argument to set another gamma."
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
@@ -84,11 +84,11 @@ PRESET_NOT_USED = "The request sets {fields}, so the preset {preset} did not cha
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
 NO_SUCH_LORA = "The preset {preset} ran without its {lora} LoRA for {family}, which is not installed."
 
-# Warnings, below a job's images
+# Warnings about a job's settings, shown below its images
 
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may look soft."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."
-GET_LORA = (
+DOWNLOAD_LORA = (
     "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Download {lora} with "
     "the button beside the TCD presets."
 )
@@ -96,7 +96,7 @@ UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct t
 AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
 UNKNOWN = "LoRA {lora} was not found. Some WebUIs then skip all LoRAs."
 FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
-FORMAT = (
+UNSUPPORTED_FORMAT = (
     "This WebUI cannot load {lora} ({format} format), or only parts of it. Click Apply beside the TCD "
     "presets, then Convert LoRA, to create a compatible copy."
 )
@@ -114,7 +114,7 @@ STEPS = (
     "img2img, do exactly the amount of steps the slider specifies'."
 )
 
-# What is wrong with a LoRA's file
+# Faults of a LoRA file
 
 EMPTY_FILE = "{lora} cannot be loaded: its file is empty. Download it again."
 WEB_PAGE = "{lora} cannot be loaded: its file is a web page. Download it again."
@@ -125,18 +125,18 @@ DAMAGED_FILE = "{lora} cannot be loaded: its file is damaged or incomplete. Down
 
 FAILED = "Internal error in the TCD extension ({error}). See the WebUI's log."
 
-# Presets, below their buttons
+# Results of the preset buttons, shown below them
 
 APPLIED = "Applied {preset}."
 ADDED = "Applied {preset} and added {lora} to the prompt."
-NO_FILE = "Applied {preset}. Its {lora} LoRA for {family} is not installed."
-NO_FILE_GET = (
+NOT_INSTALLED = "Applied {preset}. Its {lora} LoRA for {family} is not installed."
+NOT_INSTALLED_DOWNLOAD = (
     "Applied {preset}. Its {lora} LoRA for {family} is not installed: click Download LoRA to get {file} "
     "({size} MB, {license})."
 )
-FOREIGN = "This WebUI cannot load {lora}, or only parts of it. Click Convert LoRA to create a compatible copy."
+UNSUPPORTED = "This WebUI cannot load {lora}, or only parts of it. Click Convert LoRA to create a compatible copy."
 SAVED = "Saved {preset}."
 DELETED = "Deleted {preset}."
-NOTHING_TO_GET = "No {lora} LoRA is published for {family}."
-IS_THERE = "Downloaded {lora}. Click Apply to add it to the prompt."
+NOT_PUBLISHED = "No {lora} LoRA is published for {family}."
+DOWNLOADED = "Downloaded {lora}. Click Apply to add it to the prompt."
 CONVERTED = "Replaced {original} in the prompt with {lora}."

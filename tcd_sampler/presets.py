@@ -1,4 +1,4 @@
-"""Presets: settings that belong together, by name. The built-in ones are in presets.json, the user's own in a file."""
+"""Presets: named sets of generation settings. presets.json has the built-in ones; a file keeps the user's own."""
 
 import json
 import os
@@ -12,15 +12,18 @@ from .errors import UserError, get_reason
 from .gamma import check_gamma
 
 AUTOMATIC = "Automatic"
-"""The schedule that is a sampler's own."""
+"""The schedule type that stands for the sampler's default schedule."""
 
 LIMITS = [("steps", 1, 150), ("cfg_scale", 1, 30), ("denoising_strength", 0, 1), ("weight", -10, 10)]
-"""As the WebUIs have them."""
+"""The WebUIs' limits: field, lowest and highest value."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What is None, it leaves as it is. lora is a method of the catalogue, or a file's name without ending."""
+    """A preset. Fields that are None are left unchanged.
+
+    lora is a method of the catalogue, such as "TCD", or the name of a LoRA file without its extension.
+    """
 
     name: str
     sampler: str = "TCD"
@@ -33,7 +36,7 @@ class Preset:
     weight: float = 1
 
     def __post_init__(self) -> None:
-        """UserError for what cannot be a preset."""
+        """Raises UserError if a field has a wrong type or is out of range."""
         for field in ("name", "sampler", "schedule", "lora"):
             value = getattr(self, field)
             if not (isinstance(value, str) and value.strip()) and not (field == "lora" and value is None):
@@ -45,11 +48,12 @@ class Preset:
 
     @property
     def is_for_img2img(self) -> bool:
-        """txt2img has a denoising strength too, but that is its hires pass's."""
+        """Whether the preset sets a denoising strength. In txt2img that field belongs to the hires pass."""
         return self.denoising_strength is not None
 
 
 def check_number(preset: Preset, field: str, low: float, high: float) -> None:
+    """Raises UserError unless the field is a number from low to high, or None where the field may be None."""
     value, is_whole = getattr(preset, field), field == "steps"
     if value is None and field != "weight":
         return
@@ -62,7 +66,7 @@ def check_number(preset: Preset, field: str, low: float, high: float) -> None:
 
 
 def make_preset(data: Any) -> Preset:
-    """A preset out of a file. UserError for what is none."""
+    """Returns the preset that an object of a presets file describes. Raises UserError for any other object."""
     known = {field.name for field in fields(Preset)}
     if not isinstance(data, dict) or "name" not in data or not data.keys() <= known:
         raise UserError(messages.PRESET_FIELDS, fields=", ".join(sorted(known - {"name"})), value=repr(data))
@@ -77,15 +81,16 @@ def is_built_in(name: str) -> bool:
 
 
 class Presets:
-    """The built-in ones, then the user's own, which are kept in a file."""
+    """The built-in presets, followed by the user's own, which are stored in a file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     def read_own(self) -> list[Preset]:
-        """UserError, naming the file, where it cannot be read; it is left as it is.
+        """Returns the presets in the user's file, or an empty list if there is no file.
 
-        By its name alone: visitors of a WebUI are not to learn of its folders.
+        Raises UserError if the file cannot be read. The message has the file's name without its folder: visitors of a
+        shared WebUI must not see the server's paths.
         """
         if not self.file.exists():
             return []
@@ -98,7 +103,7 @@ class Presets:
             raise UserError(messages.CANNOT_READ_PRESETS, file=self.file.name, reason=get_reason(error)) from error
 
     def write_own(self, presets: list[Preset]) -> None:
-        """All of them or, where that fails, none: the file stays as it was. UserError says why."""
+        """Replaces the user's file with these presets. Raises UserError, and leaves the file unchanged, on failure."""
         default = asdict(Preset("default"))
         data = [{k: v for k, v in asdict(preset).items() if v != default[k]} for preset in presets]
         part = self.file.with_suffix(".part")
@@ -110,10 +115,14 @@ class Presets:
             raise UserError(messages.CANNOT_WRITE, file=self.file.name, reason=get_reason(error)) from error
 
     def list(self, img2img: bool = True) -> list[Preset]:
+        """Returns all presets, or those for txt2img. Raises UserError if the user's file cannot be read."""
         return [preset for preset in (*BUILT_IN, *self.read_own()) if img2img or not preset.is_for_img2img]
 
     def find(self, name: Any, img2img: bool = True) -> Preset:
-        """UserError, with the names that there are, for another one; and in txt2img for one of img2img's."""
+        """Returns the preset of this name.
+
+        Raises UserError, with the list of known names, if there is none, or if txt2img asks for an img2img preset.
+        """
         found = next((preset for preset in BUILT_IN if preset.name == name), None)
         found = found or next((preset for preset in self.read_own() if preset.name == name), None)
         if found is None:
@@ -124,15 +133,18 @@ class Presets:
         return found
 
     def save(self, preset: Preset) -> None:
-        """Adds it to the user's own, in place of one of the same name. UserError for a built-in one's name."""
+        """Adds the preset to the user's own and replaces one of the same name.
+
+        Raises UserError if the name is that of a built-in preset, or if the file cannot be read or written.
+        """
         if is_built_in(preset.name):
             raise UserError(messages.SAVE_BUILT_IN, preset=repr(preset.name))
         own = self.read_own()
-        at = next((i for i, other in enumerate(own) if other.name == preset.name), len(own))
-        self.write_own([*own[:at], preset, *own[at + 1 :]])
+        index = next((i for i, other in enumerate(own) if other.name == preset.name), len(own))
+        self.write_own([*own[:index], preset, *own[index + 1 :]])
 
     def delete(self, name: str) -> None:
-        """UserError where it is not the user's own."""
+        """Deletes a preset of the user's own. Raises UserError for built-in and unknown presets."""
         self.find(name)
         if is_built_in(name):
             raise UserError(messages.DELETE_BUILT_IN, preset=repr(name))

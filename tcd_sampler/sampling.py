@@ -11,16 +11,19 @@ from .schedule import find_table, nearest_timesteps
 
 
 def get_tcd_steps(sigmas: torch.Tensor, table: torch.Tensor, gamma: float) -> list[tuple[float, float, float]]:
-    """(sigma, sigma_s, sigma_up) of each step: where it is, where the model takes it, and the noise it adds back.
+    """Returns (sigma, sigma_s, sigma_up) for each step of a schedule of n + 1 noise levels, n triples of floats.
 
-    s = floor((1 - gamma) t) for the timestep t that the step ends on, the nearest one where a schedule's levels lie
-    between timesteps. Its final 0 means timestep 0, or the level before where that is lower still.
+    sigma is the noise level at which the step starts. The model's ODE step ends at sigma_s; sigma_up is the standard
+    deviation of the noise that is then added. sigma_s**2 + sigma_up**2 is the squared noise level at the step's end.
+
+    In Algorithm 4, s = floor((1 - gamma) t), where t is the timestep at the step's end. Noise levels between two
+    timesteps use the nearest timestep. A final 0 means timestep 0, or the previous level if that is lower.
     """
     sigmas, table = sigmas.detach().cpu().double(), table.double()
     sigma_next = torch.where(sigmas[1:] > 0, sigmas[1:], sigmas[:-1].clamp(max=table[0]))
     t = nearest_timesteps(sigma_next, table)
-    s = torch.floor((1 - gamma) * t).long()  # in torch's default dtype, as the reference has it
-    sigma_s = sigma_next * (table[s] / table[t])  # table[s], where the level is a timestep's own
+    s = torch.floor((1 - gamma) * t).long()  # in torch's default dtype, as in the reference
+    sigma_s = sigma_next * (table[s] / table[t])  # table[s] if sigma_next is a level of the table
     sigma_up = (sigma_next**2 - sigma_s**2).sqrt()
     return list(zip(sigmas[:-1].tolist(), sigma_s.tolist(), sigma_up.tolist()))
 
@@ -36,14 +39,26 @@ def sample_tcd(
     noise_sampler: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     gamma: float = DEFAULT_GAMMA,
 ) -> torch.Tensor:
-    """Strategic Stochastic Sampling (Algorithm 4 of arXiv 2402.19159), equal to diffusers' TCDScheduler.
+    """Samples with Strategic Stochastic Sampling (Algorithm 4 of arXiv 2402.19159), like diffusers' TCDScheduler.
 
-    model: a discrete denoiser of k_diffusion.external or a guidance wrapper round one, called once a step.
-    x: the start, (batch, ...), at noise level sigmas[0]; the reference's is noise * sqrt(1 + sigmas[0] ** 2).
-    sigmas: n + 1 descending noise levels of any schedule. A final 0 stands for timestep 0, where the reference ends:
-    the result is then scaled as the reference's, to unit variance. Otherwise it is left at noise level sigmas[-1].
-    gamma: 0 adds no noise, 1 adds all of it anew at every step. ValueError if it is not a number from 0 to 1, or if
-    the model's noise table is not that of a diffusion model.
+    Args:
+        model: A discrete denoiser of k_diffusion.external, or a guidance wrapper around one. Called once per step.
+        x: The initial latents, shape (batch, ...), at noise level sigmas[0]. The reference starts from unit noise
+            multiplied by sqrt(1 + sigmas[0] ** 2).
+        sigmas: The n + 1 noise levels of any schedule, descending. A final 0 stands for timestep 0.
+        extra_args: Keyword arguments for every call of the model.
+        callback: Called in each step, after the model, with the dict that k-diffusion's samplers pass.
+        disable: Whether to hide the progress bar.
+        noise_sampler: Returns the noise of the step between two noise levels. Default: torch.randn_like.
+        gamma: From 0, which adds no noise, to 1, which re-noises fully at every step.
+
+    Returns:
+        The latents, with the shape of x. If sigmas ends with 0, they are scaled to unit variance, like the
+        reference's result. Otherwise they remain at noise level sigmas[-1].
+
+    Raises:
+        UserError: If gamma is not a number from 0 to 1, or if the model's noise table is not that of a diffusion
+            model. UserError is a ValueError.
     """
     table = find_table(model)
     steps = get_tcd_steps(sigmas, table, check_gamma(gamma))

@@ -1,4 +1,4 @@
-"""TCD's noise schedule: which timesteps a run visits, and the noise levels that belong to them."""
+"""TCD's noise schedule: the timesteps of a run and their noise levels (sigmas)."""
 
 from typing import Any
 
@@ -8,20 +8,22 @@ from . import messages
 from .errors import UserError
 
 TIMESTEPS = 1000
-"""Timesteps of the diffusion process, 0 to 999: the length of a model's noise table."""
+"""Number of timesteps of the diffusion process (0 to 999) and length of a model's noise table."""
 
 TRAINED_STEPS = 50
-"""Points of the DDIM solver that TCD was distilled from: timesteps 19, 39, ... 999."""
+"""Number of timesteps that TCD was distilled on (19, 39, ... 999): the steps of its DDIM solver."""
 
 ZERO_SNR_SIGMA = 4518.0
-"""Stands in for an infinite noise level, as the WebUIs' own zero-terminal-SNR tables have it (alpha-bar 4.9e-8)."""
+"""Replaces an infinite noise level, as in the WebUIs' zero-terminal-SNR tables (alpha-bar 4.9e-8)."""
 
 
 def tcd_timesteps(n: int) -> torch.Tensor:
-    """The n timesteps of a run, descending from 999.
+    """Returns the n timesteps of a run, descending from 999, shape (n,).
 
-    Up to 50 they are diffusers' choice among the trained ones; beyond, where diffusers refuses, the same spacing
-    goes on over all timesteps up to 1000 (int64), and over fractions of them from there (float64).
+    For up to 50 steps they equal those of diffusers' TCDScheduler, a subset of the trained timesteps. diffusers
+    rejects more steps. Up to 1000, they are spaced evenly over all timesteps; beyond, they are fractional.
+
+    Returns int64 for up to 1000 steps, else float64. Raises UserError (a ValueError) if n is negative.
     """
     if n < 0:
         raise UserError(messages.BAD_STEPS, value=n)
@@ -34,18 +36,22 @@ def tcd_timesteps(n: int) -> torch.Tensor:
 
 
 def get_sigmas_tcd(n: int, sigmas: torch.Tensor, device: torch.device | str = "cpu") -> torch.Tensor:
-    """The noise levels of a run of n steps: n + 1 values, strictly decreasing, the last 0.
+    """Returns the noise levels of a run of n steps: shape (n + 1,), strictly decreasing, ending with 0.
 
-    sigmas is the model's noise table (see check_table). UserError if it is not one, or if n is negative.
+    sigmas is the model's noise table (see check_table). Fractional timesteps are interpolated on a log scale.
+    Raises UserError (a ValueError) if the table is invalid or n is negative.
     """
     table, t = check_table(sigmas), tcd_timesteps(n).double()
     low, high = table[t.floor().long()], table[t.ceil().long()]
-    steps = low * (high / low) ** t.frac().to(table)  # the table's own value at whole timesteps
+    steps = low * (high / low) ** t.frac().to(table)  # exactly the table's value at whole timesteps
     return torch.cat([steps, steps.new_zeros(1)]).to(device)
 
 
 def find_table(model: Any) -> torch.Tensor:
-    """The noise table of a k_diffusion.external denoiser, or of the one inside a guidance wrapper; see check_table."""
+    """Returns the noise table of a k-diffusion denoiser, or of the denoiser inside a guidance wrapper.
+
+    Raises UserError (a ValueError) if there is no table or check_table rejects it.
+    """
     while not hasattr(model, "sigmas"):
         if not hasattr(model, "inner_model"):
             raise UserError(messages.NO_NOISE_TABLE)
@@ -54,10 +60,10 @@ def find_table(model: Any) -> torch.Tensor:
 
 
 def check_table(sigmas: torch.Tensor) -> torch.Tensor:
-    """A model's noise table on the CPU: 1000 noise levels, ascending, index = timestep.
+    """Returns a model's noise table on the CPU: shape (1000,), ascending, indexed by timestep, at least float32.
 
-    UserError where the numbers are of a family that TCD has no meaning for: rectified-flow models (SD3, Flux)
-    have levels up to 1, others have another number of them.
+    Raises UserError (a ValueError) for model families that TCD does not support. Rectified-flow models (SD3, Flux)
+    have noise levels of at most 1; other families have another number of timesteps.
     """
     table = sigmas.detach().cpu()
     table = table.to(torch.promote_types(table.dtype, torch.float32)).nan_to_num(posinf=ZERO_SNR_SIGMA)
@@ -67,6 +73,6 @@ def check_table(sigmas: torch.Tensor) -> torch.Tensor:
 
 
 def nearest_timesteps(sigmas: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """The timestep whose noise level is nearest, on a log scale, to each of the given ones (int64)."""
+    """Returns, for each noise level, the timestep with the nearest level on a log scale (int64, same shape)."""
     log_table = table.log()
     return torch.bucketize(sigmas.log(), (log_table[1:] + log_table[:-1]) / 2)

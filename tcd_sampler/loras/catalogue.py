@@ -1,4 +1,4 @@
-"""The published distillation LoRAs, and which of them a file is. The data are in catalogue.json."""
+"""Catalogue of published distillation LoRAs, which identifies LoRA files. The data are in catalogue.json."""
 
 import json
 import re
@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 CONTENT, METADATA, NAME = "content", "metadata", "name"
-"""What an identity was told by, surest first."""
+"""Evidence for a file's identity, most reliable first."""
 
 TITLE, OUTPUT_NAME = "modelspec.title", "ss_output_name"
-"""The metadata that say what a file is, and what its trainer called it."""
+"""Metadata keys: the title of the LoRA, and the output name that its trainer chose."""
 
 DATA_HASH_LENGTH = 12
+"""Characters of a data hash that the catalogue and the WebUIs keep."""
 
 
 @dataclass(frozen=True)
-class Use:
-    """What a LoRA is made for: a sampler, and settings for it; steps and CFG scale from, to."""
+class Recommended:
+    """The sampler and settings that a LoRA was made for. steps and cfg_scale are ranges: lowest, highest."""
 
     method: str
     sampler: str
@@ -35,9 +36,10 @@ class Use:
 
 @dataclass(frozen=True)
 class Published:
-    """A file on the hub: its size in bytes, and the SHA-256 of it whole.
+    """A file on the Hugging Face hub, with its size in bytes and its SHA-256.
 
-    data_sha256, where known, is the beginning of that of all that follows the header. WebUIs call it the LoRA's hash.
+    data_sha256 is the start of the SHA-256 of everything after the header, or "" if unknown. The WebUIs use it as the
+    LoRA's hash.
     """
 
     name: str
@@ -47,30 +49,31 @@ class Published:
     size: int
     sha256: str
     license: str
-    use: Use
+    recommended: Recommended
     data_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which LoRA a file is, and what told so; file where it is a published one for certain."""
+    """The method of a LoRA file, and the evidence for it. file is set if the content is that of a published file."""
 
-    use: Use
+    recommended: Recommended
     by: str
     file: Published | None = None
 
 
 def get_words(text: str) -> str:
+    """Returns the text in lower case, with a single space instead of punctuation and underscores."""
     return re.sub(r"[\W_]+", " ", text.lower()).strip()
 
 
 def split_words(text: str) -> str:
-    """Its words, those of compounds too: photo2LightningDPM is "photo 2 lightning dpm"."""
+    """Returns the words of a text, with compounds split: photo2LightningDPM becomes "photo 2 lightning dpm"."""
     return get_words(re.sub(r"(?<=[a-z])(?=[A-Z\d])|(?<=\d)(?=[A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z]|\d)", " ", text))
 
 
 class Named(Protocol):
-    """A LoRA file, by what can be said of it without opening it."""
+    """A LoRA file's name and metadata, which are known without opening the file."""
 
     @property
     def name(self) -> str: ...
@@ -79,88 +82,96 @@ class Named(Protocol):
 
 
 class Catalogue:
-    """Distillation methods, and the published files of each."""
+    """Distillation methods and their published files."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.methods = data["methods"]
         self.files = [self.make(method, file) for method, files in data["files"].items() for file in files]
 
     def make(self, method: str, file: dict[str, Any]) -> Published:
-        """A file has its method's settings where it brings none of its own; its path is its name unless told."""
+        """Returns the published file that an entry of the data describes.
+
+        Values that the entry lacks come from its method; the default path is the name with .safetensors.
+        """
         settings = {"path": f"{file['name']}.safetensors", **self.methods[method], **file}
         known = {name: settings[name] for name in Published.__dataclass_fields__ if name in settings}
-        return Published(**known, use=self.make_use(method, settings))
+        return Published(**known, recommended=self.make_recommended(method, settings))
 
     @staticmethod
-    def make_use(method: str, settings: dict[str, Any]) -> Use:
-        known = {name: settings[name] for name in Use.__dataclass_fields__ if name in settings}
-        return Use(
+    def make_recommended(method: str, settings: dict[str, Any]) -> Recommended:
+        known = {name: settings[name] for name in Recommended.__dataclass_fields__ if name in settings}
+        return Recommended(
             **{**known, "method": method, "steps": tuple(known["steps"]), "cfg_scale": tuple(known["cfg_scale"])}
         )
 
     @cached_property
     def for_tcd(self) -> list[Published]:
-        return [file for file in self.files if file.use.is_for_tcd]
+        """The files for this sampler, of any method."""
+        return [file for file in self.files if file.recommended.is_for_tcd]
 
     @cached_property
-    def uses(self) -> dict[str, Use]:
-        """By the words of the files' names."""
-        return {get_words(file.name): file.use for file in self.files}
+    def recommended_by_name(self) -> dict[str, Recommended]:
+        """The recommended settings, by the words of the file's name."""
+        return {get_words(file.name): file.recommended for file in self.files}
 
     @cached_property
     def by_hash(self) -> dict[str, Published]:
-        """The files by their whole SHA-256, and by the beginning of the other hash where that is known."""
+        """The files, by their SHA-256 and, where known, by the start of their data hash."""
         whole = {file.sha256: file for file in self.files}
         return {**whole, **{file.data_sha256: file for file in self.files if file.data_sha256}}
 
     @cached_property
-    def uses_by_text(self) -> Callable[[str], Use | None]:
-        """find_use, which remembers its answers: a collection's thousands of names are looked through at each job."""
-        return cache(self.find_use)
+    def find_recommended_cached(self) -> Callable[[str], Recommended | None]:
+        """find_recommended with a cache, since each job searches thousands of names in a large collection."""
+        return cache(self.find_recommended)
 
-    def find_use_by_label(self, lora: Named) -> tuple[Use, str] | None:
-        """What a file's metadata tell or else its trainer's name for it, or its own; and which of them."""
+    def find_recommended_by_label(self, lora: Named) -> tuple[Recommended, str] | None:
+        """Returns a file's recommended settings and the evidence, METADATA or NAME; None if its labels tell nothing.
+
+        The labels are, in this order: the title, the trainer's output name, the file's name.
+        """
         title, output_name = lora.metadata.get(TITLE), lora.metadata.get(OUTPUT_NAME)
         for by, text in ((METADATA, title), (NAME, output_name), (NAME, lora.name)):
-            use = self.uses_by_text(text) if isinstance(text, str) else None  # a host reads JSON in it as what it is
-            if use:
-                return use, by
+            # the host parses JSON in metadata, so a value may be of any type
+            recommended = self.find_recommended_cached(text) if isinstance(text, str) else None
+            if recommended:
+                return recommended, by
         return None
 
     def find(self, method: str, family: str | None) -> Published | None:
-        """A method's file for a base family: the first of them."""
-        return next((file for file in self.files if (file.use.method, file.family) == (method, family)), None)
+        """Returns the first file of a method for a base family, or None."""
+        return next((file for file in self.files if (file.recommended.method, file.family) == (method, family)), None)
 
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
-        """By the hashes of its content (either kind) that are at hand; by its metadata; else by its name."""
+        """Returns a file's identity, from the known hashes of its content (either kind), else metadata, else names."""
         for digest in hashes:
             file = self.by_hash.get(digest) or self.by_hash.get(digest[:DATA_HASH_LENGTH])
             if file:
-                return Identity(file.use, CONTENT, file)
-        label = self.find_use_by_label(lora)
+                return Identity(file.recommended, CONTENT, file)
+        label = self.find_recommended_by_label(lora)
         return Identity(*label) if label else None
 
-    def find_use(self, text: str) -> Use | None:
-        """What a text names: a published file, else a method by its words."""
+    def find_recommended(self, text: str) -> Recommended | None:
+        """Returns the recommended settings of the published file, or else the method, that a text names."""
         if not self.keywords.search(text.lower()):
             return None
         words = get_words(text)
-        if words in self.uses:
-            return self.uses[words]
+        if words in self.recommended_by_name:
+            return self.recommended_by_name[words]
         for method, settings in self.methods.items():
             if re.search(settings["words"], words):
-                return self.make_use(method, settings)
+                return self.make_recommended(method, settings)
         return None
 
     def names_distillation(self, checkpoint: str, words: Iterable[str]) -> bool:
-        """Whether a checkpoint's name names a method, or has one of some words or phrases in it, as whole words."""
+        """Whether a checkpoint's name contains a method's name, or one of the words or phrases as whole words."""
         name = f" {split_words(checkpoint)} "
-        wanted = [phrase for phrase in map(split_words, words) if phrase]
-        return self.find_use(checkpoint) is not None or any(f" {phrase} " in name for phrase in wanted)
+        phrases = [phrase for phrase in map(split_words, words) if phrase]
+        return self.find_recommended(checkpoint) is not None or any(f" {phrase} " in name for phrase in phrases)
 
     @cached_property
     def keywords(self) -> re.Pattern[str]:
-        """Any of what a name must have in it to name a method, which most of a collection's names have not."""
+        """Matches names that may contain a method's name. This cheap test excludes most names of a collection."""
         return re.compile("|".join(settings["keywords"] for settings in self.methods.values()))
 
 

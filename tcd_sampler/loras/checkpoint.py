@@ -1,4 +1,4 @@
-"""Which base family a checkpoint is of, by its file's header."""
+"""Detects a checkpoint's base family from its file's header."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ UNET = "model.diffusion_model."
 
 
 def read_family(path: Path) -> str | None:
-    """SDXL by its second text encoder; others by the width of the text that the UNet's cross attention takes.
+    """Returns the base family of a safetensors checkpoint, or None if it is unknown or the file cannot be read.
 
-    None where the file does not tell.
+    SDXL has a second text encoder. The text embedding's width in the UNet's cross attention identifies other families.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -21,5 +21,5 @@ def read_family(path: Path) -> str | None:
                 return SDXL
             attention = next((key for key in keys if key.endswith("attn2.to_k.weight") and key.startswith(UNET)), None)
             return FAMILIES.get(file.get_slice(attention).get_shape()[1]) if attention else None
-    except (OSError, SafetensorError):  # a pickle, which is not opened here
+    except (OSError, SafetensorError):  # not safetensors: pickles can run code and are not opened
         return None

@@ -61,7 +61,9 @@ def find_folder() -> Path | None:
 
 def print_list() -> int:
     loras = CATALOGUE.for_tcd
-    rows = [(lora.name, lora.family, f"{lora.size / 1e6:.0f} MB", lora.license, lora.use.method) for lora in loras]
+    rows = [
+        (lora.name, lora.family, f"{lora.size / 1e6:.0f} MB", lora.license, lora.recommended.method) for lora in loras
+    ]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join(field.ljust(width) for field, width in zip(row, widths)).rstrip())

@@ -1,4 +1,4 @@
-"""What a LoRA file is, by its header alone: its base family, its format, its rank."""
+"""Reads a LoRA file's base family, format and rank from its header."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,43 +13,47 @@ from ..errors import UserError, get_reason
 SDXL, SD2, SD1 = "SDXL", "SD 2.1", "SD 1.5"
 
 KOHYA, PEFT, DIFFUSERS, PROCESSORS, OTHER = "kohya", "PEFT", "diffusers", "diffusers' processors", "another"
-"""How tensors are named. All WebUIs load kohya's; of the next two, parts or nothing; some of them load the fourth."""
+"""Naming schemes of tensors. All WebUIs load kohya's format, and some load that of diffusers' processors.
+
+No WebUI loads more than parts of PEFT and diffusers.
+"""
 
 FAMILIES = {768: SD1, 1024: SD2, 2048: SDXL}
-"""By the width of the text that the cross attention's keys and values are made of."""
+"""Base families by the width of the text embeddings in the cross attention's keys and values."""
 
 DECLARED = {
     r"sdxl_|stable-diffusion-xl": SDXL,
     r"sd_v2|stable-diffusion-v2": SD2,
     r"sd_v1|sd_1\.5|stable-diffusion-v1": SD1,
 }
-"""By what a file says of itself."""
+"""Base families by the metadata that declare them."""
 
 DOWN = re.compile(r"(lora_down|lora_A|down|hada_w1_b)(\.default)?(\.weight)?$")
 BLOCK = r"(?:(?:down|up|input|output)_blocks[._]\d|mid(?:dle)?_block[._])"
-"""What only a UNet has: other models, such as LTX-Video, have an attn2 too."""
+"""Blocks that only a UNet has. Other models, such as LTX-Video, also have an attn2."""
+
 CROSS_ATTENTION = re.compile(rf"{BLOCK}.*attn2[._](processor[._])?to_[kv]")
 
 TEXT_ENCODER = ("lora_te", "text_encoder")
 
 DISTILLED_LAYOUTS = {834, 2364}
-"""Tensors in files of LCM's training script, as those of most distillations are: every layer of SD's, SDXL's UNet."""
+"""Tensors of a LoRA for every UNet layer of SD 1.5 and SDXL. LCM's training script, and most others, save these."""
 
 SAFETENSORS = ".safetensors"
 
-BEGINNINGS = {
+PREFIXES = {
     messages.WEB_PAGE: (b"<",),
     messages.LFS_POINTER: (b"version https://git-lfs",),
     messages.PICKLE_FILE: (b"PK\x03\x04", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6))),
 }
-"""How the content of files that cannot be loaded begins. (A good safetensors file may begin with any byte.)"""
+"""First bytes of files that cannot be loaded. (A valid safetensors file may start with any byte.)"""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class LoRA:
-    """A LoRA file; a family or a rank of None could not be told."""
+    """A LoRA file. family and rank are None if unknown; size is in bytes, tensors is their number."""
 
     name: str
     size: int
@@ -62,12 +66,12 @@ class LoRA:
 
     @property
     def looks_distilled(self) -> bool:
-        """Whether its layout is that of the published distillations (TCD, LCM, ...). It does not say which."""
+        """Whether the layout is that of published distillations (TCD, LCM, ...). It does not identify the method."""
         return self.tensors in DISTILLED_LAYOUTS and self.rank == 64 and not self.has_text_encoder
 
 
 def read_lora(path: Path) -> LoRA:
-    """Reads a safetensors file's header. UserError where it is none."""
+    """Returns what a LoRA file's header tells. Raises UserError if it is not a safetensors file."""
     try:
         with safe_open(path, framework="numpy") as file:
             keys = list(file.keys())
@@ -88,7 +92,7 @@ def read_lora(path: Path) -> LoRA:
 
 
 def find_fault(path: Path) -> str | None:
-    """Returns the message that says why no WebUI can load a LoRA file; None where one can."""
+    """Returns the template of the message that says why no WebUI can load a LoRA file, or None if one can."""
     is_safetensors = path.suffix.lower() == SAFETENSORS
     try:
         if is_safetensors:
@@ -103,12 +107,13 @@ def find_fault(path: Path) -> str | None:
         return messages.DAMAGED_FILE if path.exists() else messages.MISSING_FILE
     if not start:
         return messages.EMPTY_FILE
-    known = (fault for fault, beginnings in BEGINNINGS.items() if start.startswith(beginnings))
+    known = (fault for fault, prefixes in PREFIXES.items() if start.startswith(prefixes))
     found = next(known, messages.DAMAGED_FILE)
     return found if is_safetensors or found in (messages.WEB_PAGE, messages.LFS_POINTER) else None
 
 
 def find_format(keys: Iterable[str]) -> str:
+    """Returns the format that the tensors' names follow."""
     first = next((key for key in keys if "lora" in key), "")
     if first.startswith(("lora_unet_", "lora_te")):
         return KOHYA
@@ -122,12 +127,16 @@ def find_format(keys: Iterable[str]) -> str:
 
 
 def find_declared_family(metadata: dict[str, str]) -> str | None:
+    """Returns the base family that the metadata declare, or None."""
     declared = [metadata.get(name, "") for name in ("ss_base_model_version", "modelspec.architecture")]
     return next((family for pattern, family in DECLARED.items() for text in declared if re.match(pattern, text)), None)
 
 
 def find_family(keys: list[str], get_shape: Callable[[str], Shape]) -> str | None:
-    """By the cross attention's width if there is any; then by which blocks there are, and the kind of projection."""
+    """Returns the base family that the tensors belong to, or None.
+
+    The cross attention's width decides. Without cross attention, the blocks and the kind of projection do.
+    """
     for key in keys:
         if CROSS_ATTENTION.search(key) and DOWN.search(key) and len(get_shape(key)) > 1:
             return FAMILIES.get(get_shape(key)[1])
@@ -143,4 +152,4 @@ def find_family(keys: list[str], get_shape: Callable[[str], Shape]) -> str | Non
     projections = [get_shape(key) for key in keys if re.search(r"proj_(in|out)\b", key) and DOWN.search(key)]
     if not projections:
         return None
-    return SD1 if len(projections[0]) == 4 else SD2  # SD 1.x projects by convolution
+    return SD1 if len(projections[0]) == 4 else SD2  # SD 1.x uses convolutions as projections

@@ -1,4 +1,4 @@
-"""LoRAs in prompts, as the WebUIs read them: <lora:name:weight>."""
+"""LoRA tags in prompts, <lora:name:weight>, parsed as the WebUIs parse them."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -9,10 +9,10 @@ COMMENT = re.compile(r"#[^\n]*")
 
 
 def read_tag(items: Sequence[Any]) -> tuple[str, float]:
-    """Returns a tag's LoRA and its UNet weight, from what stands between the tag's colons after its kind.
+    """Returns a tag's LoRA name and UNet weight. items are the parts of the tag that follow "lora:".
 
-    The weight is the text encoder's, unless the tag has another: <lora:name:te:unet:dyn>, <lora:name:te=0:unet=1>.
-    Raises ValueError where the WebUIs raise; they then apply none of the prompt's LoRAs.
+    The UNet weight defaults to the text encoder's: <lora:name:te:unet:dyn>, <lora:name:te=0:unet=1>.
+    Raises ValueError for tags that the WebUIs cannot read; they then apply none of the prompt's LoRAs.
     """
     named = dict(pair for item in items if len(pair := str(item).split("=", 2)) == 2)
     positional = [str(item) for item in items if len(str(item).split("=", 2)) != 2]
@@ -29,21 +29,22 @@ def read_tag(items: Sequence[Any]) -> tuple[str, float]:
 
 
 def find_tags(prompt: str, has_comments: bool = False) -> Iterator[re.Match[str]]:
-    """Yields the tags; where the WebUI takes # for the beginning of a comment, those outside comments."""
-    return TAG.finditer(hide_comments(prompt) if has_comments else prompt)
+    """Yields the matches of LoRA tags. With has_comments, text from # to the end of the line is ignored."""
+    return TAG.finditer(blank_comments(prompt) if has_comments else prompt)
 
 
-def hide_comments(prompt: str) -> str:
-    """Returns a prompt of the same length with spaces in place of its comments."""
+def blank_comments(prompt: str) -> str:
+    """Returns the prompt with its comments replaced by as many spaces."""
     return COMMENT.sub(lambda comment: " " * len(comment[0]), prompt)
 
 
 def find_loras(prompt: str, has_comments: bool = False) -> list[tuple[str, float | None]]:
-    """Returns the names of a prompt's LoRAs and their UNet weights; None for a weight that cannot be read."""
-    return [read_tolerantly(tag[1].split(":")) for tag in find_tags(prompt, has_comments)]
+    """Returns the names and UNet weights of a prompt's LoRAs. Weights that cannot be read are None."""
+    return [read_tag_or_name(tag[1].split(":")) for tag in find_tags(prompt, has_comments)]
 
 
-def read_tolerantly(items: list[str]) -> tuple[str, float | None]:
+def read_tag_or_name(items: list[str]) -> tuple[str, float | None]:
+    """Returns a tag's LoRA name and UNet weight, or its first part and None if the tag cannot be read."""
     try:
         return read_tag(items)
     except ValueError:
@@ -58,10 +59,14 @@ def is_usable(name: str, has_comments: bool = False) -> bool:
 def put_lora(
     prompt: str, name: str, weight: float, instead_of: Collection[str] = (), has_comments: bool = False
 ) -> str:
-    """Returns the prompt with a LoRA in it once: where it is already, else in place of another, else at the end."""
+    """Returns the prompt with exactly one tag for a LoRA.
+
+    The tag replaces the LoRA's own first tag, else the first tag of a LoRA in instead_of, else it is appended. All
+    other tags of these LoRAs are removed.
+    """
     tag = f"<lora:{name}:{weight:g}>"
     tags = list(find_tags(prompt, has_comments))
-    names = [read_tolerantly(found[1].split(":"))[0] for found in tags]
+    names = [read_tag_or_name(found[1].split(":"))[0] for found in tags]
     first = next((i for i, found in enumerate(names) if found == name), None)
     if first is None:
         first = next((i for i, found in enumerate(names) if found in instead_of), None)
@@ -74,7 +79,7 @@ def put_lora(
 
 
 def append(prompt: str, tag: str, has_comments: bool) -> str:
-    """Returns the prompt with a tag at its end, but before the last line's comment."""
+    """Returns the prompt with a tag appended, before a comment in the last line."""
     comment = COMMENT.search(prompt, prompt.rfind("\n") + 1) if has_comments else None
     if comment is None:
         return f"{prompt} {tag}" if prompt.strip() else tag

@@ -1,1 +1,1 @@
-"""The one door to the WebUI: nothing outside this package imports the host's modules."""
+"""The adapter for the WebUI (the host). Only this package imports the host's modules."""

@@ -1,4 +1,4 @@
-"""Says below a job's images, and in the API's info, what is likely wrong with its settings."""
+"""Shows warnings about a job's settings below its images and in the API's info."""
 
 from typing import Any
 
@@ -13,24 +13,24 @@ from .notify import notify
 from .state import get_state
 
 DISTILLED = "tcd, lcm, turbo, lightning, dmd, hyper-sd, hyper-sdxl, hyper-4step, hyper-8step, distilled"
-"""The setting's default: words of checkpoints' names."""
+"""The default of the setting: words in the names of distilled checkpoints."""
 
 
 def show_warnings(p: Any) -> None:
-    """Once the host has settled which LoRAs a job has. They never change the job."""
+    """Shows the warnings for a job, which never change it. The host must have parsed the job's LoRAs already."""
     if options.get_option(WARNINGS_OPTION, True):
         for warning in find_warnings(describe_job(p)):
             notify(p, warning)
 
 
 def describe_job(p: Any) -> Job:
-    """The first pass that TCD samples."""
+    """Returns the settings of the first pass that uses TCD."""
     hires = not is_tcd(p.sampler_name) and has_tcd_hires_pass(p)
     checkpoint, family = files.get_checkpoint(p)
     is_img2img = jobs.is_img2img(p)
     loras, unreadable = list_active(p, hires)
     gammas = get_state(p).gammas
-    assert gammas is not None  # of a job that uses TCD
+    assert gammas is not None  # always set for jobs that use TCD
     return Job(
         steps=(p.hr_second_pass_steps or p.steps) if hires else p.steps,
         cfg_scale=jobs.get_hires_cfg_scale(p) if hires else p.cfg_scale,
@@ -43,18 +43,22 @@ def describe_job(p: Any) -> Job:
         find_tag=lambda: find_tag(family),
         strength=p.denoising_strength if is_img2img else None,
         fixes_steps=options.fixes_steps(),
-        foreign=networks.FOREIGN_FORMATS,
+        unsupported_formats=networks.UNSUPPORTED_FORMATS,
         unreadable=unreadable,
     )
 
 
 def find_tag(family: str | None) -> str | None:
+    """Returns the prompt tag of an installed TCD LoRA for a base family, or None."""
     lora = choose_lora("TCD", family, may_hash=False)
     return f"<lora:{lora.name}:1>" if lora else None
 
 
 def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
-    """The LoRAs that a pass has, and what it names that the host cannot read; over any of that, it has none."""
+    """Returns the LoRAs of a pass, and the tags and settings that the host cannot read.
+
+    If there are any of the latter, the host applies no LoRA at all, so the first list is empty.
+    """
     if p.disable_extra_networks:
         return [], []
     data = p.hr_extra_network_data if hires else p.extra_network_data
@@ -74,5 +78,5 @@ def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
 
 
 def is_distilled(checkpoint: str) -> bool:
-    """Whether its name is that of a distillation, or has one of the setting's words."""
+    """Whether a checkpoint's name contains a distillation method or one of the setting's words."""
     return CATALOGUE.names_distillation(checkpoint, options.get_option(DISTILLED_OPTION, DISTILLED).split(","))

@@ -1,4 +1,4 @@
-"""A job's arguments for this extension's script, which stand among those of all scripts."""
+"""Changes a job's arguments for this extension's script, which are part of the list for all scripts."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from .names import NAME
 
 
 def set_arguments(p: Any, script: Any, *values: Any, first: int = 0) -> None:
-    """Gives a job arguments of its own, from the first named on: copies of a job, such as a plot's cells, share theirs.
+    """Sets a job's arguments for a script, starting with the one at index first.
 
-    A job that another extension made without arguments stays without.
+    The job gets a new list, because copies of a job, such as a plot's cells, share one. Jobs that another extension
+    created without arguments are left unchanged.
     """
     arguments, start = list(p.script_args), script.args_from + first
     if len(arguments) >= start + len(values):
@@ -17,7 +18,7 @@ def set_arguments(p: Any, script: Any, *values: Any, first: int = 0) -> None:
 
 
 def set_argument(p: Any, index: int, value: Any) -> None:
-    """Gives a job one of them."""
+    """Sets one of a job's arguments for this extension's script."""
     for script in p.scripts.alwayson_scripts if p.scripts else ():
         if script.title() == NAME:
             set_arguments(p, script, value, first=index)

@@ -1,7 +1,7 @@
-"""Errors where the user looks: in the WebUI's page, and over HTTP.
+"""Shows errors in the WebUI's page and in API responses.
 
-A UserError becomes one sentence, and status 422. Anything else is a bug: its traceback is in the log, and the user is
-told to look there.
+A UserError becomes its message, and HTTP 422 in the API. Any other exception is a bug: its traceback goes to the log,
+and a message refers the user there.
 """
 
 import traceback
@@ -21,21 +21,21 @@ from .translation import translate
 
 
 class BadInput(HTTPException):
-    """A UserError as the host's page and API show it."""
+    """A UserError in a form that the host's page and API display."""
 
     def __init__(self, error: UserError) -> None:
         super().__init__(status_code=422, detail=translate(error.message))
 
-    def __str__(self) -> str:  # what the page shows
+    def __str__(self) -> str:  # the page shows this text
         return str(self.detail)
 
 
-BadInput.__name__ = "Error"  # which pages show before the sentence
+BadInput.__name__ = "Error"  # pages show the class name before the text
 
 
 @contextmanager
 def bad_input() -> Iterator[None]:
-    """Turns a UserError into BadInput, for what the host calls itself."""
+    """Raises BadInput in place of UserError, in functions that the host calls."""
     try:
         yield
     except UserError as error:
@@ -44,9 +44,9 @@ def bad_input() -> Iterator[None]:
 
 @contextmanager
 def refusing(p: Any) -> Iterator[None]:
-    """Has the job raise what a script's part in it raises; the host would log that and go on.
+    """Ends the job with any exception of the block, which is part of a script's callback.
 
-    A bug ends the job too, which would run with other settings than were asked for.
+    The host would only log the exception and continue the job with settings other than the requested ones.
     """
     try:
         yield
@@ -62,7 +62,7 @@ def refusing(p: Any) -> Iterator[None]:
 
 @contextmanager
 def reporting(p: Any) -> Iterator[None]:
-    """For what a job can do without: a bug is in the log, once, and the user is told."""
+    """Logs any exception of the block and notifies the user. The job continues without the block's result."""
     try:
         yield
     except Exception as error:
@@ -71,19 +71,20 @@ def reporting(p: Any) -> Iterator[None]:
 
 
 def log(error: Exception) -> None:
-    """Puts a bug's traceback where the WebUI puts its own: not all have a log that takes ours."""
+    """Reports a bug's traceback as the host reports its own, because some hosts do not show Python's log."""
     errors.report("TCD: internal error\n" + "".join(traceback.format_exception(error)))
 
 
 def describe_failure(error: Exception) -> Message:
+    """Returns the message for a bug."""
     return Message(messages.FAILED, {"error": type(error).__name__})
 
 
 def refuse(p: Any, error: Exception) -> None:
-    """Makes the job raise as soon as it starts.
+    """Makes the job raise the error when the host calls its init method.
 
-    Where what a job raises would not be shown either, it ends without an image, and says why below. But a script like
-    SD upscale, which makes something of its jobs' images, would go on without any, so there it raises all the same.
+    Some hosts do not show a job's exceptions in the page. There the job ends without an image and shows the message
+    below. Jobs of scripts such as SD upscale always raise, because these scripts would continue without an image.
     """
 
     def init(*_: Any, **__: Any) -> None:
@@ -93,7 +94,7 @@ def refuse(p: Any, error: Exception) -> None:
         if not isinstance(error, BadInput):
             log(error)
         p.comment(str(error))
-        p.do_not_save_grid = True  # of no images
+        p.do_not_save_grid = True  # there are no images
         shared.state.interrupt()
 
     p.init = init

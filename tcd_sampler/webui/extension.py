@@ -1,10 +1,10 @@
-"""Everything this extension changes in the host, and how it is taken back."""
+"""Everything that this extension adds to the host, and how it is removed."""
 
 from functools import cache
 
 from modules import script_callbacks
 
-from .compat.page import make_way_for_localizations
+from .compat.page import prefer_other_localizations
 from .loras import get_index
 from .registration import register, unregister
 from .translation import LOCALIZATIONS
@@ -14,31 +14,35 @@ from .ui.xyz import add_axes, remove_axes
 
 
 def install() -> None:
-    """Called each time the host loads its scripts, at start and at Reload UI; it drops all callbacks in between."""
+    """Adds everything that the host needs before it builds its page.
+
+    Called when the host loads its scripts, at start and at Reload UI. The host drops all callbacks in between.
+    """
     add_to_lists()
-    add_settings()  # at once: some hosts look them up before they ask for them (extra options, before A1111 1.9)
-    make_way_for_localizations(LOCALIZATIONS)
+    add_settings()  # not in on_ui_settings: A1111 before 1.9 reads extra options before it calls that
+    prefer_other_localizations(LOCALIZATIONS)
 
 
 def add_to_lists() -> None:
-    """Puts all that the host lists into its lists, where it is not there yet."""
+    """Adds the sampler, the schedule and the X/Y/Z axes to the host's lists, if they are not there yet."""
     register()
     add_axes()
 
 
 @cache
 def finish() -> None:
-    """What waits until the host has loaded every script, and makes them.
+    """Registers callbacks when the host creates its scripts, after all script files are loaded.
 
-    A callback costs a start 70 ms while scripts are loaded, and nothing now: the host goes through the stack for who
-    registers it, which is slow for what is no module yet.
+    The host inspects the stack to find out who registers a callback. While it loads a script file, this takes 70 ms
+    for each callback, because the file is no module yet.
     """
     script_callbacks.on_infotext_pasted(check_pasted)
     script_callbacks.on_script_unloaded(uninstall)
-    get_index()  # so that no job has to wait for it
+    get_index()  # builds it now, so that no job waits for it
 
 
 def uninstall() -> None:
+    """Removes everything that install() and finish() added."""
     unregister()
     remove_axes()
     remove_settings()

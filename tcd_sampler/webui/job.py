@@ -1,10 +1,10 @@
-"""Which gammas a job runs with. They travel on the job itself, so that no other can see them.
+"""Determines the gammas of a job. They are stored on the job, so that parallel jobs do not share them.
 
-Each comes from the first that says so: the script's argument (which an X/Y/Z axis sets), a preset, the request's eta,
-the job that this one is run inside, the setting.
+The first of these sources that is set decides: the script's argument (which an X/Y/Z axis sets), the preset, the
+request's eta, the outer job, the setting.
 
-All of it is settled in `before_process`, and written into the job's own fields and arguments: other extensions copy
-jobs and send them to other machines, whose images are to be the same.
+They are determined in `before_process` and written into the job's own fields and arguments. Other extensions copy jobs
+and send them to other machines, which must generate the same images.
 """
 
 from typing import Any
@@ -20,53 +20,55 @@ from .state import Gammas, get_state, set_gammas
 
 
 def is_tcd(sampler_name: str | None) -> bool:
-    """Whether a sampler's name, or alias, is ours."""
+    """Whether a name or alias is that of this extension's sampler."""
     config = sd_samplers.find_sampler_config(sampler_name) if sampler_name else None
     return config is not None and config.name == NAME
 
 
 def has_tcd_hires_pass(p: Any) -> bool:
-    """Whether the job has a hires pass that is sampled with TCD."""
+    """Whether the job has a hires pass that uses TCD."""
     return jobs.has_hires_pass(p) and is_tcd(jobs.get_hires_sampler(p) or p.sampler_name)
 
 
 def uses_tcd(p: Any) -> bool:
+    """Whether any pass of the job uses TCD."""
     return is_tcd(p.sampler_name) or has_tcd_hires_pass(p)
 
 
-def use_names(p: Any) -> None:
-    """Has the job name samplers and schedules as hosts and infotexts do, whatever a request calls them."""
+def normalize_names(p: Any) -> None:
+    """Replaces aliases of samplers and schedules by the names that the host and infotexts use."""
     hires_sampler = jobs.get_hires_sampler(p)
     jobs.set_hires_sampler(p, NAME if is_tcd(hires_sampler) else hires_sampler)
     if is_tcd(p.sampler_name):
         p.sampler_name = NAME
-        use_schedule_name(p, hires=False)
+        normalize_schedule_name(p, hires=False)
     if has_tcd_hires_pass(p):
-        use_schedule_name(p, hires=True)
+        normalize_schedule_name(p, hires=True)
 
 
-def use_schedule_name(p: Any, hires: bool) -> None:
-    unknown = schedules.use_schedule_name(p, hires)
+def normalize_schedule_name(p: Any, hires: bool) -> None:
+    """Replaces the alias of a pass's schedule by its name. Notifies the user if the host does not know it."""
+    unknown = schedules.normalize_schedule_name(p, hires)
     if unknown is not None:
         notify(p, Message(UNKNOWN_SCHEDULE, {"schedule": repr(unknown)}))
 
 
 def settle(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = None) -> Gammas | None:
-    """Settles a job's names and gammas; returns None where it does not use TCD.
+    """Normalizes a job's names and returns its gammas, or None if it does not use TCD.
 
-    UserError if a gamma is not a number from 0 to 1.
+    Raises UserError if a gamma is not a number from 0 to 1.
     """
     if not uses_tcd(p):
         return None
-    use_names(p)
+    normalize_names(p)
     first = choose_gamma(p, gamma, preset_gamma)
     return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
 
 
 def follow_sampler(p: Any) -> bool:
-    """Whether a job still uses TCD, whose sampler another extension may have changed, as for noise inversion.
+    """Whether a job still uses TCD. Another extension may have changed its sampler, for example for noise inversion.
 
-    Its infotext follows. (If a sampler of ours is there all the same, it writes its gamma again.)
+    If not, clears TCD's infotext. If our sampler runs nevertheless, it writes its gamma again.
     """
     if get_state(p).gammas is None:
         return False
@@ -76,7 +78,7 @@ def follow_sampler(p: Any) -> bool:
 
 
 def prepare(p: Any, gammas: Gammas | None) -> None:
-    """Puts a job's gammas on it and into its infotext; clears both from one that does not use TCD."""
+    """Stores a job's gammas on the job and in its infotext, or clears both if gammas is None."""
     set_gammas(p, gammas)
     clear_infotext(p)
     if gammas is not None:
@@ -84,9 +86,10 @@ def prepare(p: Any, gammas: Gammas | None) -> None:
 
 
 def get_gamma(p: Any) -> float:
-    """The gamma of the pass that is about to be sampled.
+    """Returns the gamma of the current pass.
 
-    A job that came without the script, such as an inner pass of another extension's, is settled here.
+    Also determines the gammas of jobs that ran without the script, such as another extension's inner pass. Raises
+    UserError if a gamma is not a number from 0 to 1.
     """
     gammas = get_state(p).gammas
     if gammas is None:
@@ -95,19 +98,19 @@ def get_gamma(p: Any) -> float:
         gammas = Gammas(first, first)
         outer = jobs.find_outer_job(p)
         if outer is not None and get_state(outer).gammas is None:
-            write_infotext(outer, gammas)  # whose image this one becomes
+            write_infotext(outer, gammas)  # the outer job's image shows this job's result
     write_infotext(p, gammas)
     return gammas.hires if p.is_hr_pass else gammas.first
 
 
 def read_copied_gamma(p: Any) -> float | None:
-    """The gamma of the job whose infotext another extension has given to this one."""
+    """Returns the gamma in an infotext that another extension copied to this job, or None."""
     copied = p.extra_generation_params.get(GAMMA)
     return None if copied is None or p.eta is not None else parse_gamma(str(copied), GAMMA)
 
 
 def clear_infotext(p: Any) -> None:
-    for key in (GAMMA, HIRES_GAMMA, ENSD):  # a plot's cells share the dictionary
+    for key in (GAMMA, HIRES_GAMMA, ENSD):  # deleted, because a plot's cells share the dictionary
         p.extra_generation_params.pop(key, None)
 
 
@@ -117,11 +120,12 @@ def write_infotext(p: Any, gammas: Gammas) -> None:
         p.extra_generation_params[HIRES_GAMMA] = gammas.hires
     delta = options.get_option("eta_noise_seed_delta", 0)
     if delta and is_tcd(p.sampler_name):
-        # the host goes by eta, but the delta has its part in step noise, which there is where gamma is not 0
+        # the host writes ENSD only if eta is not 0, but here it changes the image if gamma is not 0
         p.extra_generation_params[ENSD] = delta if max(gammas) > 0 else None
 
 
 def choose_gamma(p: Any, argument: Any, preset_gamma: float | None = None) -> float:
+    """Returns the first pass's gamma. Raises UserError if it is not a number from 0 to 1."""
     eta = p.eta if is_tcd(p.sampler_name) else None
     if argument is None:
         argument = preset_gamma
@@ -142,6 +146,10 @@ def choose_gamma(p: Any, argument: Any, preset_gamma: float | None = None) -> fl
 
 
 def choose_hires_gamma(argument: Any, first: float) -> float:
+    """Returns the hires pass's gamma: the argument, or the first pass's gamma for None and "same".
+
+    Raises UserError if the argument is not a number from 0 to 1.
+    """
     if argument is None:
         return first
     if isinstance(argument, str):

@@ -1,4 +1,4 @@
-"""Gets published LoRAs into the host's folder, and makes copies of those in formats that it does not load."""
+"""Downloads published LoRAs into the host's folder, and converts LoRAs that the host cannot load."""
 
 import time
 from collections.abc import Iterator
@@ -10,40 +10,43 @@ from ..loras.catalogue import Published
 from ..loras.conversion import convert_to_kohya
 from ..loras.prompt import find_loras
 from .compat.files import get_lora_folder
-from .compat.networks import FOREIGN_FORMATS, add_to_list
+from .compat.networks import UNSUPPORTED_FORMATS, add_to_list
 from .compat.options import strips_comments
 from .loras import look_up, read_header
 
-SECONDS = 0.3
-"""Between two signs of progress: each takes the page longer than a piece of the file does."""
+PROGRESS_INTERVAL = 0.3
+"""Seconds between two progress updates. The page needs longer for an update than a chunk takes to download."""
 
 
-def get(lora: Published) -> Iterator[int]:
-    """Puts it into the host's folder and list; yields now and then how many bytes are there. UserError if it fails."""
+def download_lora(lora: Published) -> Iterator[int]:
+    """Downloads a LoRA into the host's folder and adds it to the host's list.
+
+    Yields the number of downloaded bytes at intervals. Raises UserError if the download fails.
+    """
     try:
         from ..loras.download import download
-    except ImportError as error:  # all hosts have it so far, but none says so
+    except ImportError as error:  # all tested hosts have requests, but none guarantees it
         raise UserError(messages.NO_PACKAGE, lora=lora.name, package=error.name) from error
-    said = -SECONDS
+    reported = -PROGRESS_INTERVAL
     for done in download(lora, get_lora_folder()):
-        if time.monotonic() - said > SECONDS:
-            said = time.monotonic()
+        if time.monotonic() - reported > PROGRESS_INTERVAL:
+            reported = time.monotonic()
             yield done
     add_to_list(lora.name)
 
 
-def find_foreign(prompt: str) -> str | None:
-    """The first of a prompt's LoRAs that the host would load little or nothing of."""
+def find_unsupported(prompt: str) -> str | None:
+    """Returns the name of the first LoRA in a prompt that the host cannot load completely, or None."""
     for name, _ in find_loras(prompt, strips_comments()):
         entry = look_up(name)
         header = read_header(entry) if entry else None
-        if header and header.format in FOREIGN_FORMATS:
+        if header and header.format in UNSUPPORTED_FORMATS:
             return name
     return None
 
 
 def convert(name: str) -> str:
-    """Puts a copy of a LoRA in kohya's format beside it, and returns its name. ValueError where that cannot be done."""
+    """Writes a copy of a LoRA in kohya's format beside it and returns the copy's name. Raises UserError on failure."""
     source = Path(look_up(name).filename)
     target = source.with_name(f"{source.stem}-kohya.safetensors")
     convert_to_kohya(source, target)

@@ -1,6 +1,6 @@
-"""Whether another extension has a part in what the UNet evaluates, and which.
+"""Detects other extensions that need the negative prompts.
 
-Only what runs can be told: an extension that is idle, but leaves its callback or its guidance in place, counts.
+An extension that is not in use but leaves its callback or guidance in place also counts.
 """
 
 from typing import Any
@@ -9,33 +9,33 @@ import torch
 from modules import script_callbacks, shared
 
 from .compat import guidance
-from .compat.owners import is_hosts_own, is_replaced, name_owner
+from .compat.owners import get_owner_name, is_host_function, is_replaced
 
 
-def find_use_by_extensions(denoiser: Any) -> str:
-    """Why an extension needs them evaluated, and which; empty where none does."""
-    from modules import sd_unet  # every host whose denoiser is known has it
+def find_reason_in_extensions(denoiser: Any) -> str:
+    """Returns which extension needs the negative prompts and why, or "" if none does."""
+    from modules import sd_unet  # exists in every host whose denoiser is known
 
     model, wrapper = shared.sd_model, denoiser.model_wrap
     if guidance.needs_uncond(denoiser):
-        return "an extension asks for it"
+        return "an extension requested the unconditional output"
     if not guidance.is_known(denoiser.combine_denoised):
-        return f"{name_owner(denoiser.combine_denoised)} has a guidance of its own"
+        return f"{get_owner_name(denoiser.combine_denoised)} replaces the guidance"
     listeners = script_callbacks.callback_map["callbacks_cfg_denoised"]
     if listeners:
-        return f"{', '.join(name_owner(listener.callback) for listener in listeners)} listens to it"
+        return f"{', '.join(get_owner_name(listener.callback) for listener in listeners)} listens to cfg_denoised"
     for owner, name in ((wrapper, "forward"), (model, "apply_model")):
         if is_replaced(owner, name):
-            return f"{name_owner(vars(owner)[name])} has an evaluation of its own"
+            return f"{get_owner_name(vars(owner)[name])} replaces the model call"
     if sd_unet.current_unet is not None:
-        return f"{name_owner(type(sd_unet.current_unet).forward)} has a UNet of its own"
-    if denoiser.parts is None or denoiser.parts.model is not model.model:  # a refiner's is another
+        return f"{get_owner_name(type(sd_unet.current_unet).forward)} replaces the UNet"
+    if denoiser.parts is None or denoiser.parts.model is not model.model:  # a refiner has its own
         denoiser.parts = Parts(model.model)
-    return find_use_in_model(denoiser.parts)
+    return find_reason_in_model(denoiser.parts)
 
 
 class Parts:
-    """A model's modules, listed once a pass: to walk through them takes longer than to look at each."""
+    """A model's modules, listed once per pass, because walking the module tree is slower than checking the list."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.model = model
@@ -45,18 +45,18 @@ class Parts:
         self.attention = [*blocks, *children]
 
 
-def find_use_in_model(parts: Parts) -> str:
-    """Why a part of it runs an extension's code, as with ControlNet's reference-only, NegPiP or SEG; else empty.
+def find_reason_in_model(parts: Parts) -> str:
+    """Returns which extension's code runs inside the model, or "". Examples: ControlNet's reference-only, NegPiP, SEG.
 
-    Such code may tell prompts from negative prompts, count calls, or mix rows.
+    Such code may treat prompts and negative prompts differently, count calls, or mix batch entries.
     """
     for part in parts.attention:
         for name in ("forward", "_forward"):
             if is_replaced(part, name):
-                return f"{name_owner(vars(part)[name])} has an attention of its own"
+                return f"{get_owner_name(vars(part)[name])} replaces the attention"
     for module in parts.modules:
         if module._forward_hooks or module._forward_pre_hooks:
             for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
-                if not is_hosts_own(hook):
-                    return f"{name_owner(hook)} has a hook in the UNet"
+                if not is_host_function(hook):
+                    return f"{get_owner_name(hook)} hooks the UNet"
     return ""

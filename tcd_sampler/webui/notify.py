@@ -1,4 +1,4 @@
-"""What a job tells its user: below its images, and in the API's info."""
+"""Messages of a job, shown below its images and in the API's info."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from .translation import translate
 
 
 class Messages(tuple[str, ...]):
-    """Sentences among a job's extra_generation_params, which both the API's info and infotexts are made of.
+    """Messages in a job's extra_generation_params, which the host writes to the API's info and to infotexts.
 
-    Infotexts are to be without them: a host calls what can be called there, and leaves out what that returns None for.
+    Callable, so that infotexts omit them: the host calls callable values there and leaves out those that return None.
     """
 
     def __call__(self, **_: Any) -> None:
@@ -20,22 +20,22 @@ class Messages(tuple[str, ...]):
 
 
 def clear_messages(p: Any) -> None:
-    """For a job that starts. What the same one said before, or one that it is a copy of, stays."""
+    """Clears a job's messages when it starts, except those of its earlier run or of the job that it copies."""
     earlier = p.extra_generation_params.pop(WARNINGS, None)
     set_messages(p, tuple(earlier) if isinstance(earlier, Messages) else ())
 
 
 def notify(p: Any, message: Message) -> None:
-    """Shows a message below a job's images, once."""
+    """Adds a message to a job, below its images and in the API's info. Repeated messages appear once."""
     sentence = translate(message)
     p.comment(sentence)
     set_messages(p, tuple(dict.fromkeys([*get_state(p).messages, sentence])))
 
 
 def add_to_info(p: Any, processed: Any) -> None:
-    """Puts the messages into what the API answers when the job is done, and not into the images.
+    """Adds a finished job's messages to the API's info, but not to infotexts.
 
-    A script that makes its own answer out of several jobs, such as SD upscale, takes it from the job.
+    They are also added to the job, because scripts such as SD upscale build their response from the job's fields.
     """
     messages = get_state(p).messages
     if not messages:

@@ -1,4 +1,4 @@
-"""A preset that a job names: what its request leaves at the defaults, the preset sets."""
+"""Applies the preset that a job names to the fields that its request does not set."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ PRESETS = Presets(files.DATA / "tcd-presets.json")
 
 
 def follow_preset(p: Any, name: Any) -> float | None:
-    """Sets up a job by the preset of that name; returns the preset's gamma, if it has one.
+    """Applies a preset to a job and returns the preset's gamma, or None.
 
-    UserError if there is none, or it is for img2img and the job is not.
+    Raises UserError for an unknown preset, an unknown sampler, or an img2img preset in a txt2img job.
     """
     if not name:
         return None
@@ -30,9 +30,9 @@ def follow_preset(p: Any, name: Any) -> float | None:
 
 
 def set_fields(p: Any, preset: Preset, request: Any) -> None:
-    """Leaves what the request brings itself, and what a script such as the X/Y/Z plot has changed since.
+    """Sets the preset's fields, except those that the request sets or a script such as the X/Y/Z plot has changed.
 
-    A client that always sends everything leaves nothing, which is said.
+    Notifies the user if the request sets all of them, as clients that always send every field do.
     """
     sent = jobs.get_sent_fields(request) if request else set()
     kept = sent & {"sampler_name", "sampler_index"}
@@ -45,21 +45,21 @@ def set_fields(p: Any, preset: Preset, request: Any) -> None:
     for field in named:
         if request is None or (field not in sent and getattr(p, field) in (None, getattr(request, field))):
             value = getattr(preset, field)
-            setattr(p, field, value if field == "steps" else float(value))  # as a request's
+            setattr(p, field, value if field == "steps" else float(value))  # the types that a request has
     if kept and sent.issuperset(named) and differs(p, preset, named):
         fields = ", ".join(sorted(kept | {*named}))
         notify(p, Message(messages.PRESET_NOT_USED, {"preset": preset.name, "fields": fields}))
 
 
 def differs(p: Any, preset: Preset, named: list[str]) -> bool:
-    """Whether a job has other settings than a preset's."""
+    """Whether a job's sampler or named fields differ from the preset's."""
     return p.sampler_name.lower() != preset.sampler.lower() or any(
         getattr(p, field) != getattr(preset, field) for field in named
     )
 
 
 def has_defaults(p: Any, request: Any) -> bool:
-    """Whether a job has the sampler and schedule of a request that names neither."""
+    """Whether a job still has the request's sampler and schedule type, or comes from the page."""
     if request is None:
         return True
     samplers = {jobs.get_request_field(request, field) for field in ("sampler_name", "sampler_index")}
@@ -68,13 +68,13 @@ def has_defaults(p: Any, request: Any) -> bool:
 
 
 def check_sampler(preset: Preset) -> None:
-    """UserError for the user's own preset whose sampler has gone; the host would take another without a word."""
+    """Raises UserError if a preset's sampler is not installed. The host would silently use another sampler."""
     if not jobs.has_sampler(preset.sampler):
         raise UserError(messages.NO_SAMPLER, preset=repr(preset.name), sampler=repr(preset.sampler))
 
 
 def add_lora(p: Any, preset: Preset) -> None:
-    """Puts the preset's LoRA into the job's prompts, where there is none for TCD yet."""
+    """Adds the preset's LoRA to each of the job's prompts that has no LoRA for TCD yet."""
     if preset.lora is None:
         return
     _, family = files.get_checkpoint(p)
@@ -86,16 +86,19 @@ def add_lora(p: Any, preset: Preset) -> None:
     default = get_default_lora(p)
     if default and isinstance(default[0], str) and (default[0] == lora.name or is_for_tcd(default[0])):
         return
-    p.prompt = put_into(p, p.prompt, lora.name, preset.weight)
+    p.prompt = add_to_prompt(p, p.prompt, lora.name, preset.weight)
     hires_prompt = jobs.get_hires_prompt(p)
     if hires_prompt:
-        p.hr_prompt = put_into(p, hires_prompt, lora.name, preset.weight)
+        p.hr_prompt = add_to_prompt(p, hires_prompt, lora.name, preset.weight)
 
 
-def put_into(p: Any, prompt: Any, name: str, weight: float) -> Any:
-    """A prompt, or a list of them, with the LoRA where the host will see it."""
+def add_to_prompt(p: Any, prompt: Any, name: str, weight: float) -> Any:
+    """Returns a prompt, or a list of prompts, with the LoRA added.
+
+    Unchanged if the prompt, with the job's styles, already has this LoRA or another one for TCD.
+    """
     if isinstance(prompt, list):
-        return [put_into(p, one, name, weight) for one in prompt]
+        return [add_to_prompt(p, one, name, weight) for one in prompt]
     has_comments = options.strips_comments(p)
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, p.styles or [])
     if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, has_comments)):

@@ -1,4 +1,4 @@
-"""The script that the host runs beside every job: the controls' values go in, the job's gammas come out."""
+"""The script that runs with every job. It applies the controls' values to the job."""
 
 from contextlib import suppress
 from types import SimpleNamespace
@@ -26,15 +26,15 @@ from .ui.settings import check_settings
 
 
 class TCDScript(scripts.Script):
-    """Arguments: gamma, a number from 0 to 1; the hires pass's gamma, another or "same"; a preset's name.
+    """The script's arguments are gamma (0 to 1), the hires gamma (0 to 1, or "same") and a preset's name.
 
-    None stands for one that is not given.
+    None means that an argument is not set.
     """
 
-    create_group = False  # its controls stand among the host's
+    create_group = False  # the controls appear among the host's
 
     def __init__(self) -> None:
-        # The host makes its scripts just before it makes its lists' dropdowns: other extensions have had their say.
+        # The host creates scripts just before the dropdowns of samplers, when other extensions have registered theirs.
         add_to_lists()
         finish()
         self.tcd_controls: Controls | None = None
@@ -44,7 +44,7 @@ class TCDScript(scripts.Script):
         return NAME
 
     def show(self, is_img2img: bool) -> Any:
-        if self.tcd_controls is None:  # the host asks more than once
+        if self.tcd_controls is None:  # the host calls this more than once
             self.tcd_controls = Controls(self)
         return scripts.AlwaysVisible
 
@@ -52,12 +52,12 @@ class TCDScript(scripts.Script):
         assert self.tcd_controls is not None
         gamma, hires_gamma = self.tcd_controls.gamma, self.tcd_controls.hires_gamma
         if self.has_ui:
-            # Asked again, the host wants the arguments' defaults, for requests that do not name them. By now it has put
-            # the user's own into the slider: a whole number where it is 0 or 1, and so would infotexts' values be.
-            gamma.value = keep_gamma(gamma.value)
+            # The second call is for the defaults of API requests. By now the host has set the slider to the user's
+            # saved default: an integer if that is 0 or 1, and infotexts would then contain integers too.
+            gamma.value = check_saved_gamma(gamma.value)
             return [SimpleNamespace(value=None)] * 3
         self.has_ui = True
-        preset = gr.Textbox(label="TCD preset", visible=False)  # the page applies them itself, before a job
+        preset = gr.Textbox(label="TCD preset", visible=False)  # for API requests; the page has a button
         preset.do_not_save_to_config = True
         self.infotext_fields = [
             (gamma, InfotextField(GAMMA, read_gamma)),
@@ -67,10 +67,10 @@ class TCDScript(scripts.Script):
         return [gamma, hires_gamma, preset]
 
     def before_process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, preset: Any = None, *_: Any) -> None:
-        """Settles what decides the image, before other extensions copy the job or send it to other machines."""
-        register()  # whatever has called itself TCD since
+        """Determines everything that affects the image, before other extensions copy or distribute the job."""
+        register()  # another extension may have registered a TCD sampler since
         clear_messages(p)
-        with refusing(p), suppress(UserError):  # which process() will refuse
+        with refusing(p), suppress(UserError):  # process() raises it again
             self.settle(p, gamma, hires_gamma, preset)
 
     def settle(self, p: Any, gamma: Any, hires_gamma: Any, preset: Any) -> Gammas | None:
@@ -97,8 +97,8 @@ class TCDScript(scripts.Script):
         add_to_info(p, processed)
 
 
-def keep_gamma(value: Any) -> float:
-    """A saved default of the slider; the slider's own where the user's file has none that can be."""
+def check_saved_gamma(value: Any) -> float:
+    """Returns a saved default of the slider, or the slider's own default if the saved one is not a valid gamma."""
     try:
         return check_gamma(value)
     except UserError:

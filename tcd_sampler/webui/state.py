@@ -1,26 +1,26 @@
-"""What travels on a job, as `p.tcd`: immutable and plain, for other extensions copy, pickle and send what is on a job.
+"""The extension's state of a job, `p.tcd`. Plain data, because other extensions copy, pickle and send jobs.
 
-Copies share it, so nothing that one of them does can be seen by another.
+It is immutable, because copies of a job share it.
 """
 
 from typing import Any, NamedTuple
 
 
 class Gammas(NamedTuple):
-    """The gammas of a job's first and hires pass."""
+    """The gammas of a job's first pass and hires pass."""
 
     first: float
     hires: float
 
 
 class State(NamedTuple):
-    """What a job was prepared with, and what it has to tell its user."""
+    """The gammas and messages of a job."""
 
     gammas: Gammas | None = None
-    """None for a job that does not use TCD, or came without the script."""
+    """None for a job that does not use TCD or ran without the script."""
 
     messages: tuple[str, ...] = ()
-    """Sentences in the page's language."""
+    """Translated messages for the user."""
 
 
 def get_state(p: Any) -> State:

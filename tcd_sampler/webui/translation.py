@@ -1,4 +1,4 @@
-"""Messages in the page's language, from the same files that the page itself is translated with."""
+"""Translates messages with the localization files that the page uses."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 
 
 def translate(message: Message) -> str:
-    """Returns a message in the language that the host is set to; in English where there is no translation."""
+    """Returns a message in the host's language, or in English if there is no translation."""
     file = LOCALIZATIONS / f"{get_option('localization', 'None')}.json"
     if not file.is_file():
         return str(message)

@@ -123,20 +123,24 @@ def test_a_files_data_are_sound(file):
 
 
 @FILES
-def test_a_files_use_is_possible(file):
-    use = file.use
-    assert 1 <= use.steps[0] <= use.steps[1]
-    assert 1 <= use.cfg_scale[0] <= use.cfg_scale[1]
-    assert use.sampler in ("TCD", "LCM", "Euler")
-    assert (use.gamma is not None) == use.is_for_tcd == (use.method in ("TCD", "TDD", "Hyper-SD unified"))
-    assert (use.schedule is not None) == (use.sampler == "Euler" or use.method == "DMD2")
+def test_recommended_settings_are_possible(file):
+    recommended = file.recommended
+    assert 1 <= recommended.steps[0] <= recommended.steps[1]
+    assert 1 <= recommended.cfg_scale[0] <= recommended.cfg_scale[1]
+    assert recommended.sampler in ("TCD", "LCM", "Euler")
+    assert (
+        (recommended.gamma is not None)
+        == recommended.is_for_tcd
+        == (recommended.method in ("TCD", "TDD", "Hyper-SD unified"))
+    )
+    assert (recommended.schedule is not None) == (recommended.sampler == "Euler" or recommended.method == "DMD2")
 
 
 @FILES
 def test_a_file_has_the_steps_that_its_name_tells(file):
     steps = re.search(r"(?<!\d)(\d+)steps?", file.name)
-    if steps and file.use.method not in ("Hyper-SD unified", "DMD2"):  # these work with more, too
-        assert file.use.steps == (int(steps[1]),) * 2
+    if steps and file.recommended.method not in ("Hyper-SD unified", "DMD2"):  # these work with more, too
+        assert file.recommended.steps == (int(steps[1]),) * 2
 
 
 @pytest.mark.parametrize("field", ["name", "sha256", "data_sha256", "repository and path"])
@@ -170,8 +174,8 @@ def test_the_files_for_tcd():
 def test_a_file_has_what_it_does_not_bring_from_its_line():
     normal = next(file for file in CATALOGUE.files if file.name == "pcm_sdxl_normalcfg_4step_converted")
     method = CATALOGUE.methods["PCM, normal CFG"]
-    assert normal.use.cfg_scale == (2.5, 3.5) != tuple(method["cfg_scale"])
-    assert (normal.use.sampler, normal.use.schedule) == ("Euler", "SGM Uniform")
+    assert normal.recommended.cfg_scale == (2.5, 3.5) != tuple(method["cfg_scale"])
+    assert (normal.recommended.sampler, normal.recommended.schedule) == ("Euler", "SGM Uniform")
     assert normal.license == method["license"]
 
 
@@ -189,21 +193,21 @@ def get_size(family, width, metadata):
 @pytest.mark.parametrize("file", [file for file in CATALOGUE.files if file.name not in OTHER_LAYOUTS], ids=get_name)
 def test_a_size_is_that_of_the_layout(file):
     width = 4 if "Hyper" in file.name or file.name == "dmd2_sdxl_4step_lora" else 2
-    tagged = file.use.method in ("TCD", "LCM") or file.name.startswith(("Hyper-SDXL", "Hyper-SD15-1step"))
+    tagged = file.recommended.method in ("TCD", "LCM") or file.name.startswith(("Hyper-SDXL", "Hyper-SD15-1step"))
     assert file.size == get_size(file.family, width, {"format": "pt"} if tagged else {})
 
 
 @FILES
 def test_a_file_is_known_by_its_whole_hash(file):
     identity = CATALOGUE.identify(make_lora(), ["0" * 64, file.sha256])
-    assert (identity.file, identity.use, identity.by) == (file, file.use, CONTENT)
+    assert (identity.file, identity.recommended, identity.by) == (file, file.recommended, CONTENT)
 
 
 @pytest.mark.parametrize("rest", ["", "0" * 52])
 @pytest.mark.parametrize("file", [file for file in CATALOGUE.files if file.data_sha256], ids=get_name)
 def test_a_file_is_known_by_its_datas_hash(file, rest):
     identity = CATALOGUE.identify(make_lora(), [file.data_sha256 + rest])
-    assert (identity.file, identity.use, identity.by) == (file, file.use, CONTENT)
+    assert (identity.file, identity.recommended, identity.by) == (file, file.recommended, CONTENT)
 
 
 def test_half_a_hash_tells_nothing():
@@ -213,19 +217,21 @@ def test_half_a_hash_tells_nothing():
 @FILES
 def test_a_files_name_hints_at_it(file):
     identity = CATALOGUE.identify(make_lora(file.name))
-    assert (identity.file, identity.use, identity.by) == (None, file.use, NAME)
+    assert (identity.file, identity.recommended, identity.by) == (None, file.recommended, NAME)
 
 
 @FILES
 def test_a_files_name_has_its_lines_words(file):
     """So that it is known with something added to it."""
-    assert CATALOGUE.find_use(f"{file.name} lora 8").method == file.use.method
+    assert CATALOGUE.find_recommended(f"{file.name} lora 8").method == file.recommended.method
 
 
 @pytest.mark.parametrize(("name", "method"), NAMES.items())
 def test_names(name, method):
     identity = CATALOGUE.identify(make_lora(name))
-    assert (identity and identity.use) == (method and CATALOGUE.make_use(method, CATALOGUE.methods[method]))
+    assert (identity and identity.recommended) == (
+        method and CATALOGUE.make_recommended(method, CATALOGUE.methods[method])
+    )
 
 
 def test_every_line_has_a_name_that_tells_it():
@@ -234,12 +240,12 @@ def test_every_line_has_a_name_that_tells_it():
 
 def test_the_metadata_tell():
     identity = CATALOGUE.identify(make_lora(metadata={"modelspec.title": "TCD SDXL"}))
-    assert (identity.file, identity.use.method, identity.by) == (None, "TCD", METADATA)
+    assert (identity.file, identity.recommended.method, identity.by) == (None, "TCD", METADATA)
 
 
 def test_what_its_trainer_called_it_is_but_a_name():
     identity = CATALOGUE.identify(make_lora(metadata={"ss_output_name": "TCD SDXL"}))
-    assert (identity.file, identity.use.method, identity.by) == (None, "TCD", NAME)
+    assert (identity.file, identity.recommended.method, identity.by) == (None, "TCD", NAME)
 
 
 def test_other_metadata_do_not():
@@ -251,7 +257,7 @@ def test_other_metadata_do_not():
 def test_metadata_may_be_of_any_type(key, value):
     """A WebUI makes what it can of JSON in them."""
     assert CATALOGUE.identify(make_lora(metadata={key: value})) is None
-    assert CATALOGUE.identify(make_lora("my tcd", {key: value})).use.method == "TCD"
+    assert CATALOGUE.identify(make_lora("my tcd", {key: value})).recommended.method == "TCD"
 
 
 def test_names_without_a_lines_keywords_name_none():
@@ -263,8 +269,8 @@ def test_names_without_a_lines_keywords_name_none():
 def test_content_beats_metadata_beats_a_name():
     lora = make_lora("TCD-SDXL-LoRA", {"modelspec.title": "LCM LoRA"})
     assert CATALOGUE.identify(lora, [TDD.sha256]).file is TDD
-    assert CATALOGUE.identify(lora).use.method == "LCM"
-    assert CATALOGUE.identify(make_lora("TCD-SDXL-LoRA", {"modelspec.title": "my style"})).use.method == "TCD"
+    assert CATALOGUE.identify(lora).recommended.method == "LCM"
+    assert CATALOGUE.identify(make_lora("TCD-SDXL-LoRA", {"modelspec.title": "my style"})).recommended.method == "TCD"
 
 
 def test_an_ordinary_lora_is_none_of_them():

@@ -15,8 +15,8 @@ def file(name, family=SDXL, format=KOHYA, tensors=2364, rank=64):
 
 
 def active(name, weight=1, by=CONTENT, **kwargs):
-    use = CATALOGUE.find_use(name)
-    return Active(name, weight, file(name, **kwargs), Identity(use, by) if use else None)
+    recommended = CATALOGUE.find_recommended(name)
+    return Active(name, weight, file(name, **kwargs), Identity(recommended, by) if recommended else None)
 
 
 TCD = active("TCD-SDXL-LoRA")
@@ -53,7 +53,7 @@ def test_nothing_is_said_of_a_job_that_is_right(job):
     assert job == []
 
 
-GET_LORA = said(messages.GET_LORA, checkpoint="base", lora="TCD-SDXL-LoRA")
+DOWNLOAD_LORA = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SDXL-LoRA")
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ GET_LORA = said(messages.GET_LORA, checkpoint="base", lora="TCD-SDXL-LoRA")
     ids=["none", "another kind", "weight 0"],
 )
 def test_no_lora(loras):
-    assert warnings(*loras) == [GET_LORA]
-    for_sd1 = said(messages.GET_LORA, checkpoint="base", lora="TCD-SD15-LoRA")
+    assert warnings(*loras) == [DOWNLOAD_LORA]
+    for_sd1 = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SD15-LoRA")
     assert warnings(family=SD1) == [for_sd1]
     assert for_sd1 in warnings(*loras, family=SD1)  # beside what is said of one of another family
     here = warnings(*loras, find_tag=lambda: "<lora:mine:1>")
@@ -84,9 +84,9 @@ def test_an_alias_of_several():
 
 @pytest.mark.parametrize("fault", [messages.EMPTY_FILE, messages.PICKLE_FILE])
 def test_a_file_that_cannot_be_loaded(fault):
-    broken = Active("TCD-broken", 1, identity=Identity(CATALOGUE.find_use("TCD-broken"), NAME), fault=fault)
+    broken = Active("TCD-broken", 1, identity=Identity(CATALOGUE.find_recommended("TCD-broken"), NAME), fault=fault)
     assert warnings(TCD, broken) == [said(fault, lora="TCD-broken")]
-    assert warnings(broken) == [said(fault, lora="TCD-broken"), GET_LORA]
+    assert warnings(broken) == [said(fault, lora="TCD-broken"), DOWNLOAD_LORA]
 
 
 def test_a_tag_that_cannot_be_read():
@@ -103,7 +103,7 @@ def test_another_family():
 
 
 def test_another_format():
-    assert warnings(active("my-tcd", format=PEFT)) == [said(messages.FORMAT, lora="my-tcd", format=PEFT)]
+    assert warnings(active("my-tcd", format=PEFT)) == [said(messages.UNSUPPORTED_FORMAT, lora="my-tcd", format=PEFT)]
 
 
 def test_another_sampler():

@@ -21,15 +21,15 @@ MINE = Preset("mine", steps=6, cfg_scale=1.5, gamma=0.45, lora="my-lora", weight
 
 @pytest.mark.parametrize("preset", BUILT_IN, ids=lambda preset: preset.name)
 def test_the_built_in_ones_are_what_their_loras_are_made_for(preset):
-    [use] = {file.use for file in CATALOGUE.for_tcd if file.use.method == preset.lora}
-    assert use.steps[0] <= preset.steps <= use.steps[1]
-    assert use.cfg_scale[0] <= preset.cfg_scale <= use.cfg_scale[1]
-    assert preset.gamma == use.gamma
+    [recommended] = {file.recommended for file in CATALOGUE.for_tcd if file.recommended.method == preset.lora}
+    assert recommended.steps[0] <= preset.steps <= recommended.steps[1]
+    assert recommended.cfg_scale[0] <= preset.cfg_scale <= recommended.cfg_scale[1]
+    assert preset.gamma == recommended.gamma
     assert (preset.sampler, preset.schedule, preset.weight) == ("TCD", "Automatic", 1)
 
 
 def test_there_is_one_for_every_line_of_loras_for_tcd():
-    assert {preset.lora for preset in BUILT_IN} == {file.use.method for file in CATALOGUE.for_tcd}
+    assert {preset.lora for preset in BUILT_IN} == {file.recommended.method for file in CATALOGUE.for_tcd}
 
 
 def test_those_for_img2img_are_listed_there_alone(presets):

@@ -8,8 +8,8 @@ SAME = 2  # of 255: float32 sums in another order
 
 LIMIT = 1e-5
 
-ALONE = "TCD evaluates the prompt alone."
-BOTH = "TCD evaluates prompt and negative prompt: {}."
+ALONE = "TCD skips the negative prompt."
+BOTH = "TCD evaluates the negative prompt: {}."
 
 
 def difference(one, other):

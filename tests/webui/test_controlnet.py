@@ -45,7 +45,7 @@ def test_modes(jobs, webui, run_both, mode, more):
 def test_a_preprocessor_with_an_attention_of_its_own(jobs, webui, run_both):
     plain = jobs.txt2img(record=True)
     one, other = run_both(**with_unit(module="reference_only", model="None"))
-    assert log(one) == BOTH.format("an extension has an attention of its own")
+    assert log(one) == BOTH.format(f"{NAME} replaces the attention")
     assert one.rows == other.rows == 2
     assert abs(one.pixels - plain.pixels).max() > 10
     after, other = run_both()  # it has put everything back
@@ -60,7 +60,7 @@ def test_pictures_that_share_their_style(jobs, webui, run_both):
         one, other = run_both(batch_size=3)
     finally:
         set_style_align(webui, False)
-    assert log(one) == BOTH.format("an extension has an attention of its own")
+    assert log(one) == BOTH.format(f"{NAME} replaces the attention")
     assert one.rows == other.rows == 2
     assert_same(one, other)
     assert abs(one.pixels - plain.pixels).max() > 10

@@ -159,7 +159,9 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     publish(breaks_after(1_000_000), pauses_after(2_000_000))
     apply(page, "TCD, 8 steps")
     page.wait_for_text(
-        messages.NO_FILE_GET.format(preset="TCD, 8 steps", lora="TCD", family=family, file=name, size=3, license="MIT")
+        messages.NOT_INSTALLED_DOWNLOAD.format(
+            preset="TCD, 8 steps", lora="TCD", family=family, file=name, size=3, license="MIT"
+        )
     )
     assert page.value("txt2img_prompt") == "a house"
     page("txt2img_tcd_get").click()
@@ -168,7 +170,7 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     [part] = folder.iterdir()
     assert re.fullmatch(rf"\.{name}\.\w+\.part", part.name)
     hub.released.set()
-    page.wait_for_text(messages.IS_THERE.format(lora=name))
+    page.wait_for_text(messages.DOWNLOADED.format(lora=name))
     file = folder / f"{name}.safetensors"
     assert file.read_bytes() == CONTENT
     assert len(hub.requests) == 2
@@ -197,7 +199,7 @@ def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
     kohya.unlink()
     loras.write_for(webui, kohya, format="peft")
     apply(page, "TCD, 4 steps")
-    page.wait_for_text(messages.FOREIGN.format(lora="tcd-one"))
+    page.wait_for_text(messages.UNSUPPORTED.format(lora="tcd-one"))
     page("txt2img_tcd_convert").click()
     page.wait_for_text(messages.CONVERTED.format(lora="tcd-one-kohya", original="tcd-one"))
     assert page.value("txt2img_prompt") == "a house <lora:tcd-one-kohya:1>"

@@ -202,7 +202,7 @@ NO_LORA = messages.ADD_LORA.format(checkpoint="small-sd15", tag=TAG)
 CFG_SCALE = messages.CFG_SCALE.format(lora="tcd-one", allowed=1, cfg_scale=7)
 FAMILY = messages.FAMILY.format(lora="tcd-xl", family="SDXL", checkpoint_family="SD 1.5")
 UNKNOWN = messages.UNKNOWN.format(lora="nonsense")
-PEFT = messages.FORMAT.format(lora="tcd-peft", format="PEFT")
+PEFT = messages.UNSUPPORTED_FORMAT.format(lora="tcd-peft", format="PEFT")
 LIGHTNING = messages.OTHER_LORA_BY_NAME.format(
     lora="sdxl_lightning_4step", method="SDXL-Lightning", sampler="Euler, SGM Uniform", steps="2-8", cfg_scale=1
 )

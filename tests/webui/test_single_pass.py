@@ -80,7 +80,7 @@ def test_hypertile(run_both, webui):
     needs(webui.component("setting_hypertile_enable_unet"), "HyperTile")
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors", "hypertile_enable_unet": True}
     one, other = run_both(overrides=overrides, negative_prompt=LONG, width=512, height=256, steps=2)
-    assert log(one) == BOTH.format("hypertile has an attention of its own")
+    assert log(one) == BOTH.format("hypertile replaces the attention")
     assert_same(one, other)
 
 
@@ -122,8 +122,8 @@ def test_inpainting_checkpoints(jobs, webui, option, family, overrides):
     ("fields", "use"),
     [
         pytest.param({"cfg_scale": 2}, "the CFG scale is 2", id="CFG 2"),
-        pytest.param({"prompt": "a house AND a ship"}, "a prompt is composed with AND, or weighted", id="composed"),
-        pytest.param({"prompt": "a house :0.5"}, "a prompt is composed with AND, or weighted", id="weighted"),
+        pytest.param({"prompt": "a house AND a ship"}, "the prompt uses AND or ends with a weight", id="composed"),
+        pytest.param({"prompt": "a house :0.5"}, "the prompt uses AND or ends with a weight", id="weighted"),
     ],
 )
 def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
@@ -138,7 +138,7 @@ def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
 def test_a_checkpoint_that_edits(run_both):
     overrides = {"sd_model_checkpoint": "small-sd15-edit.safetensors"}
     one, other = run_both("img2img", overrides=overrides, image_cfg_scale=1.5)
-    assert log(one) == BOTH.format("the checkpoint edits pictures, and has a guidance of its own")
+    assert log(one) == BOTH.format("the checkpoint edits images with its own guidance")
     assert one.rows == other.rows == 3
     assert_same(one, other)
 
@@ -146,25 +146,25 @@ def test_a_checkpoint_that_edits(run_both):
 @pytest.mark.parametrize(
     ("meddling", "use"),
     [
-        ("ask", "an extension asks for it"),
-        ("listen", "probe listens to it"),
+        ("ask", "an extension requested the unconditional output"),
+        ("listen", "probe listens to cfg_denoised"),
         ("strengthen", "the CFG scale is 2"),
-        ("guide", "probe has a guidance of its own"),
-        ("replace_guidance", "probe has a guidance of its own"),
-        ("replace_blocks", "probe has an attention of its own"),
-        ("replace_attention", "probe has an attention of its own"),
-        ("hook_projection", "probe has a hook in the UNet"),
-        ("hook_attention", "probe has a hook in the UNet"),
-        ("hook_block", "probe has a hook in the UNet"),
-        ("hook_unet", "probe has a hook in the UNet"),
-        ("replace_evaluation", "probe has an evaluation of its own"),
-        ("animate", "probe has an evaluation of its own"),
+        ("guide", "probe replaces the guidance"),
+        ("replace_guidance", "probe replaces the guidance"),
+        ("replace_blocks", "probe replaces the attention"),
+        ("replace_attention", "probe replaces the attention"),
+        ("hook_projection", "probe hooks the UNet"),
+        ("hook_attention", "probe hooks the UNet"),
+        ("hook_block", "probe hooks the UNet"),
+        ("hook_unet", "probe hooks the UNet"),
+        ("replace_evaluation", "probe replaces the model call"),
+        ("animate", "probe replaces the model call"),
     ],
 )
 def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
     fields = {"scripts": {"Meddler": {"args": [meddling]}}}
     one, other = run_both(**fields)
-    assert log(one).startswith("TCD evaluates prompt and negative prompt: ")
+    assert log(one).startswith("TCD evaluates the negative prompt: ")
     assert log(one).endswith(f"{use}.")
     assert one.rows == other.rows == 2
     assert_same(one, other)
@@ -173,7 +173,7 @@ def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
 
 def test_a_denoiser_that_is_none_we_know(run_both):
     one, other = run_both(scripts={"Meddler": {"args": ["replace_step"]}})
-    said = "TCD leaves what is evaluated to this WebUI, whose denoiser ("
+    said = "TCD does not know this WebUI's denoiser ("
     assert log(one).startswith(said)
     assert log(other).startswith(said)
     assert one.rows == other.rows == 2
@@ -188,7 +188,7 @@ def test_an_extension_that_evaluates_for_itself(run_both):
 
 def test_a_unet_of_an_extensions_own(jobs, option):
     result = jobs.txt2img(scripts={"Meddler": {"args": ["replace_unet"]}})
-    assert log(result) == BOTH.format("probe has a UNet of its own")
+    assert log(result) == BOTH.format("probe replaces the UNet")
 
 
 @pytest.mark.parametrize("trouble", ["interrupt", "skip"])

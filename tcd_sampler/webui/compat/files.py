@@ -1,4 +1,4 @@
-"""The user's files: checkpoints, and folders."""
+"""The user's files: checkpoints and folders."""
 
 import os
 from functools import cache
@@ -11,18 +11,19 @@ from ...loras.checkpoint import read_family
 from ...loras.header import SD1, SD2, SDXL
 
 DATA = Path(paths_internal.data_path)
-"""Where the user's own things are."""
+"""The folder of the user's data."""
 
 
 def get_checkpoint(p: Any = None) -> tuple[str, str | None]:
-    """The checkpoint that a job will have, or that is chosen, and its base family where it can be told.
+    """Returns the name and base family of a job's checkpoint, or of the selected one. The family is None if unknown.
 
-    By its file, for some load it with the first job only, and a job's own checkpoint is not loaded when it starts.
+    The checkpoint's file decides, because some hosts load no checkpoint before the first job. A job's own checkpoint is
+    not loaded either when the job starts.
     """
     own = (p.override_settings or {}).get("sd_model_checkpoint") if p else None
     try:
         info = (own and sd_models.get_closet_checkpoint_match(own)) or sd_models.select_checkpoint()
-    except FileNotFoundError:  # as some hosts say it that there is no checkpoint at all
+    except FileNotFoundError:  # raised by some hosts if there is no checkpoint
         info = None
     if info is None:
         return "", None
@@ -30,6 +31,7 @@ def get_checkpoint(p: Any = None) -> tuple[str, str | None]:
 
 
 def get_family(filename: str) -> str | None:
+    """Returns the base family of a checkpoint file, or None if it is unknown or cannot be read."""
     try:
         status = os.stat(filename)
     except OSError:
@@ -39,14 +41,16 @@ def get_family(filename: str) -> str | None:
 
 @cache
 def read_cached_family(filename: str, *_: Any) -> str | None:
-    """A header of thousands of tensors takes longer to read than a job may wait."""
+    """Returns a file's base family. Cached, because a header of thousands of tensors is slow to read."""
     return read_family(Path(filename))
 
 
 def get_loaded_family() -> str | None:
+    """Returns the base family of the loaded checkpoint, or None."""
     families = {"is_sdxl": SDXL, "is_sd2": SD2, "is_sd1": SD1}
     return next((family for flag, family in families.items() if getattr(shared.sd_model, flag, False)), None)
 
 
 def get_lora_folder() -> Path:
+    """Returns the host's folder for LoRAs."""
     return Path(getattr(shared.cmd_opts, "lora_dir", DATA / "models" / "Lora"))

@@ -1,4 +1,4 @@
-"""Jobs: which passes and fields they have, who asked for them, and what they are run inside."""
+"""Jobs: their passes and fields, the API request that they come from, and the job that they run inside."""
 
 import sys
 from types import FrameType
@@ -7,14 +7,15 @@ from typing import Any
 from modules import processing, sd_samplers
 
 SAME_SAMPLER = "Use same sampler"
-
-
 SAME_CHECKPOINT = "Use same checkpoint"
-"""What the hires pass's dropdowns say where it has no sampler, schedule or checkpoint of its own."""
+"""Choices in the hires pass's dropdowns that stand for the first pass's sampler and checkpoint."""
 
 
 def find_request() -> Any:
-    """The API's request that the calling job is made of, or None for one of the page's."""
+    """Returns the API request that the current job was made from, or None for a job from the page.
+
+    Searches the call stack, because the host's jobs do not refer to their request.
+    """
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         for name in ("txt2imgreq", "img2imgreq"):
@@ -25,7 +26,7 @@ def find_request() -> Any:
 
 
 def find_outer_job(p: Any) -> Any:
-    """The job that another extension runs a job inside, as ADetailer does for each face; None where there is none."""
+    """Returns the job inside which an extension runs this job, as ADetailer does for each face, or None."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "process_images_inner" and frame.f_locals.get("p", p) is not p:
@@ -35,21 +36,22 @@ def find_outer_job(p: Any) -> Any:
 
 
 def get_sent_fields(request: Any) -> set[str]:
-    """Those that a request brings itself, or by its infotext; the others, and those sent as null, are defaults."""
+    """Returns the names of the fields that a request, or its infotext, sets to a value other than null."""
     sent = request.model_fields_set if hasattr(request, "model_fields_set") else request.__fields_set__
     return {field for field in sent if getattr(request, field, None) is not None}
 
 
 KEEPS_CALLABLES = "callable" not in processing.create_infotext.__code__.co_names
-"""Whether an infotext would show what can be called (A1111 before 1.9); others call it, and show what it returns."""
+"""Whether infotexts contain callable values as they are (A1111 before 1.9). Other hosts write what they return."""
 
 
 def has_sampler(name: str) -> bool:
+    """Whether the host has a sampler of this name or alias."""
     return sd_samplers.find_sampler_config(name) is not None
 
 
 def get_hires_cfg_scale(p: Any) -> float:
-    """Forge and its forks have one of its own; where it is unset or 0, it is the first pass's."""
+    """Returns the hires pass's CFG scale. It differs from the first pass's only if set, in Forge and its forks."""
     return float(getattr(p, "hr_cfg", None) or getattr(p, "hr_cfg_scale", None) or p.cfg_scale)
 
 
@@ -62,7 +64,7 @@ def has_hires_pass(p: Any) -> bool:
 
 
 def get_hires_sampler(p: Any) -> str | None:
-    """The name of the hires pass's own sampler; None where it is the first pass's."""
+    """Returns the name of the hires pass's own sampler, or None if it uses the first pass's."""
     name: str | None = getattr(p, "hr_sampler_name", None)
     return None if name is None or name.lower() == SAME_SAMPLER.lower() else name
 
@@ -77,12 +79,12 @@ def has_own_hires_checkpoint(p: Any) -> bool:
 
 
 def get_hires_prompt(p: Any) -> Any:
-    """The hires pass's own prompt, or list of them; None where it is the first pass's."""
+    """Returns the hires pass's own prompt or list of prompts, or None if it uses the first pass's."""
     return getattr(p, "hr_prompt", None) or None
 
 
 def get_schedule_name(p: Any) -> str | None:
-    """What the job's field says; None without a list of schedules."""
+    """Returns the job's schedule type, or None on hosts without a list of schedules."""
     return getattr(p, "scheduler", None)
 
 
@@ -91,5 +93,5 @@ def get_request_field(request: Any, field: str) -> Any:
 
 
 def get_generator(p: Any) -> Any:
-    """The generator of the job's start, which ControlNet may have wrapped."""
+    """Returns the generator of the job's initial noise. ControlNet may have wrapped it."""
     return getattr(p.rng, "rng", p.rng)

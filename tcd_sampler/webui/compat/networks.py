@@ -10,23 +10,23 @@ from ...loras.header import DIFFUSERS, PEFT, PROCESSORS
 
 
 def get_lora_tags() -> list[str]:
-    """What a prompt's LoRAs are called on this host: <lora:...>, and on some <lyco:...> too."""
-    aliases = getattr(extra_networks, "extra_network_aliases", {})  # ersatzForge has none
+    """Returns the names of this host's LoRA tags: "lora" for <lora:...>, and on some hosts "lyco"."""
+    aliases = getattr(extra_networks, "extra_network_aliases", {})  # missing in ersatzForge
     return [tag for tag in ("lora", "lyco") if tag == "lora" or tag in aliases]
 
 
 def find_networks() -> Any:
-    """The module of the host's LoRA extension; None where that is turned off."""
+    """Returns the module of the host's LoRA extension, or None if that is disabled."""
     networks = sys.modules.get("networks")
     return networks if hasattr(networks, "available_network_aliases") else None
 
 
-FOREIGN_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
-"""Of LoRA files: those that the host loads parts of or nothing. Forge and its forks know diffusers' first."""
+UNSUPPORTED_FORMATS = {PEFT, DIFFUSERS} if find_spec("modules_forge") else {PEFT, DIFFUSERS, PROCESSORS}
+"""LoRA formats that the host cannot load completely. Forge and its forks load diffusers' processors."""
 
 
 def add_to_list(name: str) -> None:
-    """Has the host look for a new file; where it can, without emptying its list, which a running job may want."""
+    """Adds a new file to the host's list. If the host can, it keeps the other entries, which a job may be using."""
     networks = find_networks()
     if hasattr(networks, "update_available_networks_by_names"):
         networks.update_available_networks_by_names([name])

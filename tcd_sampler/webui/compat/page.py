@@ -1,4 +1,4 @@
-"""The page: where components stand, when it loads, and what its visitors may do."""
+"""The page: the position of components, its load event, and what visitors may do."""
 
 import json
 import sys
@@ -12,13 +12,16 @@ from modules import localization, scripts, shared
 
 
 def on_page_load(fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-    """Calls fn whenever a browser opens the page that is being built."""
+    """Makes the page that is being built call fn whenever a browser opens it."""
     gradio.context.Context.root_block.load(fn, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
 
 
 @contextmanager
 def placed_after(block: Any) -> Iterator[None]:
-    """Puts components after a block that is still being filled. (A1111 1.6 announces components, but no blocks.)"""
+    """Places the components of the with block after a Gradio block that is still open.
+
+    A1111 1.6 calls on_after_component for components, but not for blocks.
+    """
     context = gradio.context.Context
     inside, context.block = context.block, block.parent
     try:
@@ -27,8 +30,11 @@ def placed_after(block: Any) -> Iterator[None]:
         context.block = inside
 
 
-def make_way_for_localizations(folder: Path) -> None:
-    """Where the host takes one file for a language (A1111 1.6), leaves it to another's, which translates all of it."""
+def prefer_other_localizations(folder: Path) -> None:
+    """Selects another extension's localization file if the host loads only one per language (A1111 1.6).
+
+    That file translates the whole page; ours translates this extension.
+    """
     for language, path in localization.localizations.items():
         if isinstance(path, str) and Path(path).parent == folder:
             files = [file.path for file in scripts.list_scripts("localizations", ".json")]
@@ -37,27 +43,27 @@ def make_way_for_localizations(folder: Path) -> None:
 
 
 def shows_errors(p: Any) -> bool:
-    """Whether what a job raises is shown to who asked for it.
+    """Whether the user sees a job's exceptions.
 
-    Of the hosts that run the page's jobs in a thread of their own, some lose it there, and show an error of theirs.
+    Some hosts run the page's jobs in a separate thread, lose their exceptions and show an unrelated error.
     """
     thread = sys.modules.get("modules_forge.main_thread")
     return p.is_api or thread is None or hasattr(thread, "last_exception")
 
 
 def runs_generators() -> bool:
-    """Whether a button can show progress: without its queue, Gradio 3 cannot."""
+    """Whether a button's function may be a generator that shows progress. Gradio 3 requires its queue for them."""
     return not getattr(shared.cmd_opts, "no_gradio_queue", False)
 
 
 def may_write_files() -> bool:
-    """Not for visitors from elsewhere, nor where the host is told to hide its folders or to freeze its settings."""
+    """Whether the page may write files. False if the WebUI is shared, hides its folders or freezes its settings."""
     is_shared = shared.cmd_opts.disable_extension_access
     return not (is_shared or shared.cmd_opts.hide_ui_dir_config or shared.cmd_opts.freeze_settings)
 
 
 def read_saved_default(tab: str, label: str) -> Any:
-    """A control's value in the user's ui-config.json; None where there is none. The host says what it cannot read."""
+    """Returns a control's value in the user's ui-config.json, or None. The host itself reports an unreadable file."""
     try:
         saved = json.loads(Path(shared.cmd_opts.ui_config_file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -66,5 +72,5 @@ def read_saved_default(tab: str, label: str) -> Any:
 
 
 def runs_script(p: Any) -> bool:
-    """Whether a job is run by one of the scripts that users select, such as SD upscale: the first script argument."""
+    """Whether a script that users select, such as SD upscale, runs the job. The first argument is its index."""
     return bool(p.script_args and p.script_args[0])

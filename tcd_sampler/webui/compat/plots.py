@@ -1,4 +1,4 @@
-"""The X/Y/Z plot: a script of the host's, loaded from a file as every script is, or a package behind one."""
+"""The X/Y/Z plot, which is a script of the host."""
 
 import inspect
 import os
@@ -9,6 +9,7 @@ from modules import scripts
 
 
 def find_xyz_grid() -> ModuleType | None:
+    """Returns the module of the X/Y/Z plot, or None. The host loads scripts from files, so it cannot be imported."""
     for script in scripts.scripts_data:
         if os.path.basename(script.path) == "xyz_grid.py" and hasattr(script.module, "axis_options"):
             return script.module  # type: ignore[no-any-return]
@@ -16,7 +17,7 @@ def find_xyz_grid() -> ModuleType | None:
 
 
 def make_axis(grid: ModuleType, *args: Any, txt2img_only: bool = False, **kwargs: Any) -> Any:
-    """An axis option; txt2img_only for what img2img has not. What the host's have no place for is left out."""
+    """Returns an axis option, for txt2img only if requested. Omits keyword arguments that the host does not support."""
     kind = grid.AxisOption
     if txt2img_only:
         kinds = (type(option) for option in grid.axis_options if getattr(option, "is_img2img", None) is False)

@@ -1,4 +1,4 @@
-"""What this package needs of a WebUI. One that lacks any of it starts as if the extension were not there."""
+"""The host's names that this package requires. If one is missing, the extension is disabled and the WebUI starts."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -30,15 +30,15 @@ REQUIRED = {
         ),
     ],
 }
-"""Names, by the module that they are of. A test compares them with the code: what is not here, is asked for first."""
+"""Required names by module. The code must check for other names before it uses them, as a test verifies."""
 
 SCHEDULES = {"sd_schedulers": ["Scheduler", "schedulers", "schedulers_map"]}
 NO_SCHEDULES = {"sd_samplers_kdiffusion": ["k_diffusion_scheduler"]}
-"""What the schedule needs, where there is a list of them and where there is none."""
+"""Names that the schedule requires on hosts with and without a list of schedules."""
 
 
 def find_missing() -> str | None:
-    """The first of them that the WebUI does not have."""
+    """Returns the first required name that the WebUI does not have, or None."""
     schedules = SCHEDULES if find_spec("modules.sd_schedulers") else NO_SCHEDULES
     for module_name, names in [*REQUIRED.items(), *schedules.items()]:
         try:

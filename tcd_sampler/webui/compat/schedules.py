@@ -1,6 +1,6 @@
-"""Schedules: a list to choose from (A1111 since 1.9), or a setting for all samplers.
+"""Schedules: a list to choose from (A1111 since 1.9), or one setting for all samplers.
 
-The setting's value "Automatic" is the model's own schedule.
+"Automatic" is the sampler's default schedule in the list, and the model's own schedule in the setting.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,19 @@ from .options import get_option
 
 sd_schedulers: Any = None  # A1111 before 1.9, Forge Classic of early 2025
 
-
 if find_spec("modules.sd_schedulers"):
     from modules import sd_schedulers  # type: ignore[no-redef]
 
 
 SAME_SCHEDULE = "Use same scheduler"
-
+"""The hires pass's choice that stands for the first pass's schedule."""
 
 AUTOMATIC = "Automatic"
-"""The schedule that is a sampler's own."""
+"""The choice that stands for the sampler's default schedule."""
 
 
 class UnlistedSchedule:
-    """A value of that setting, which is called without the model."""
+    """A schedule for hosts without a list. They call it without the model, so it reads the loaded checkpoint."""
 
     def __init__(self, label: str, function: Callable[..., Any]) -> None:
         self.name = self.label = label
@@ -40,41 +39,45 @@ class UnlistedSchedule:
 
 
 unlisted: list[Any] = []
+"""The list of schedules on hosts without one."""
 
 
 def make_schedule(name: str, label: str, function: Callable[..., Any]) -> Any:
-    """An entry for the host's schedules, whose function is called with the model, for its noise table."""
+    """Returns an entry for the host's schedules. Its function receives the model, for the noise table."""
     if sd_schedulers is None:
         return UnlistedSchedule(label, function)
     return sd_schedulers.Scheduler(name, label, function, need_inner_model=True)
 
 
 def get_schedules() -> list[Any]:
-    """The host's list of schedules, to be changed in place together with get_schedules_map()."""
+    """Returns the host's list of schedules. Change it in place, together with get_schedules_map()."""
     return unlisted if sd_schedulers is None else sd_schedulers.schedulers  # type: ignore[no-any-return]
 
 
 def get_schedules_map() -> dict[str, Any]:
-    """The host's schedules by name and by label."""
+    """Returns the host's schedules by name and by label."""
     if sd_schedulers is None:
         return sd_samplers_kdiffusion.k_diffusion_scheduler  # type: ignore[no-any-return]
     return sd_schedulers.schedulers_map  # type: ignore[no-any-return]
 
 
 def set_automatic_schedule(denoiser: Any, get_sigmas: Callable[[int], Any]) -> None:
-    """Makes a schedule the one that "Automatic" means for this denoiser; with a list, the sampler's options say so."""
+    """Sets the denoiser's schedule for "Automatic". On hosts with a list, the sampler's options define it."""
     if sd_schedulers is None:
         denoiser.get_sigmas = get_sigmas
 
 
 def find_unknown_schedule() -> str | None:
-    """A schedule that an image of another WebUI asks for by infotext, and that this one would stumble over."""
+    """Returns the setting's schedule if the host does not know it, else None.
+
+    Such a name comes from the infotext of another WebUI's image. The host would fail with it.
+    """
     name = get_option("k_sched_type", AUTOMATIC)
     return None if sd_schedulers is not None or name in get_schedules_map() else name
 
 
 def find_schedule(name: str) -> Any:
-    """The entry that a name or label means, in any case and by its aliases; None if there is none."""
+    """Returns the schedule with this name, label or alias, ignoring case, or None."""
     for entry in get_schedules():
         if name.lower() in {
             known.lower() for known in (entry.name, entry.label, *(getattr(entry, "aliases", None) or ()))
@@ -83,13 +86,13 @@ def find_schedule(name: str) -> Any:
     return None
 
 
-def use_schedule_name(p: Any, hires: bool) -> str | None:
-    """Has a pass name its schedule as the host looks it up: some know labels alone, some names and labels.
+def normalize_schedule_name(p: Any, hires: bool) -> str | None:
+    """Replaces a pass's schedule by its label, since some hosts look schedules up by label only.
 
-    Returns a name that the host does not know; the pass then has its sampler's own schedule.
+    Returns the name if the host does not know it, else None. The pass then uses its sampler's default schedule.
     """
     if sd_schedulers is None:
-        return use_setting_name(p)
+        return normalize_setting_name(p)
     field = "hr_scheduler" if hires else "scheduler"
     name = getattr(p, field, None)
     if hires and (not name or name.lower() == SAME_SCHEDULE.lower()):
@@ -99,8 +102,8 @@ def use_schedule_name(p: Any, hires: bool) -> str | None:
     return None if entry else name
 
 
-def use_setting_name(p: Any) -> str | None:
-    """The same, of a job's own value of the setting."""
+def normalize_setting_name(p: Any) -> str | None:
+    """Corrects the letter case of the schedule in a job's overrides, on hosts without a list. Returns None."""
     own = (p.override_settings or {}).get("k_sched_type")
     if not isinstance(own, str):
         return None
@@ -110,15 +113,18 @@ def use_setting_name(p: Any) -> str | None:
 
 
 def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) -> None:
-    """Pasted, a sampler's own schedule is Automatic, and not a setting that would stay in force for other samplers."""
+    """Replaces a sampler's default schedule in a pasted infotext by "Automatic", on hosts without a list.
+
+    There the schedule is a setting, which would stay in effect for other samplers.
+    """
     if sd_schedulers is None and (params.get("Sampler"), params.get("Schedule type")) == (sampler, label):
         params["Schedule type"] = AUTOMATIC
 
 
-def forget_resolved_names() -> None:
-    """Has hosts with a list of schedules work out again what they derive from it.
+def update_derived_names() -> None:
+    """Makes hosts with a list update what they derive from it.
 
-    Most cache which sampler and schedule a pair of names means. ersatzForge keeps a map for pasted infotexts.
+    Most cache the sampler and schedule for each pair of names. ersatzForge keeps a map for pasted infotexts.
     """
     if hasattr(sd_samplers, "get_sampler_and_scheduler"):
         sd_samplers.get_sampler_and_scheduler.cache_clear()
@@ -127,7 +133,7 @@ def forget_resolved_names() -> None:
 
 
 def get_schedule(p: Any, hires: bool) -> str:
-    """The schedule type of one of a job's passes, as the page says it."""
+    """Returns the schedule type of one of a job's passes, as the page shows it."""
     if sd_schedulers is None:
         return str(get_option("k_sched_type", AUTOMATIC))
     own = getattr(p, "scheduler", None) or AUTOMATIC

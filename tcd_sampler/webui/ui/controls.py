@@ -1,4 +1,4 @@
-"""The controls of one tab: where they stand, and when they are seen."""
+"""The controls of one tab, their positions, and when they are visible."""
 
 from functools import cached_property
 from typing import Any
@@ -14,23 +14,23 @@ from .preset_panel import PresetPanel
 
 
 class Controls:
-    """A slider and the presets below the tab's samplers; for the hires pass, a field beside its denoising strength.
+    """The gamma slider and the presets below the tab's samplers, and the hires gamma beside the denoising strength.
 
-    The host's components appear in an order that users can change, so each of ours is made when first asked for and
-    placed when its neighbour is there.
+    Users can change the order of the host's components. Each control is therefore created on first use, and placed when
+    the component beside it exists.
     """
 
     def __init__(self, script: Any) -> None:
         self.tab = script.tabname
         self.sampler_ids = [f"{self.tab}_sampling"]
-        if not script.is_img2img:  # which has no hires pass, but the argument keeps its place in requests
+        if not script.is_img2img:  # img2img has no hires pass; the argument exists there too, unused
             self.sampler_ids.append("hr_sampler")
-        self.hires_neighbour = f"{self.tab}_denoising_strength"
-        self.neighbours: dict[str, Any] = {}
-        self.presets = PresetPanel(script, self.neighbours)
-        self.last = f"{self.tab}_gallery"
-        for elem_id in {*self.sampler_ids, self.hires_neighbour, *self.presets.neighbour_ids, self.last}:
-            script.on_after_component(self.meet, elem_id=elem_id)
+        self.strength_id = f"{self.tab}_denoising_strength"
+        self.host_components: dict[str, Any] = {}
+        self.presets = PresetPanel(script, self.host_components)
+        self.last_id = f"{self.tab}_gallery"
+        for elem_id in {*self.sampler_ids, self.strength_id, *self.presets.host_ids, self.last_id}:
+            script.on_after_component(self.on_component, elem_id=elem_id)
 
     @cached_property
     def gamma(self) -> gr.Slider:
@@ -59,7 +59,7 @@ class Controls:
         )
 
     def list_hires_gammas(self) -> list[Any]:
-        """The list, with a saved default that is not in it: the host keeps none that is not."""
+        """Returns the choices, with the user's saved default, because the host drops a default that is no choice."""
         listed: list[Any] = [SAME, *(f"{tenths / 10:g}" for tenths in range(11))]
         saved = page.read_saved_default(self.tab, HIRES_GAMMA)
         try:
@@ -68,22 +68,23 @@ class Controls:
             return listed
         return listed if saved is None or saved in listed else [*listed, saved]
 
-    def meet(self, made: Any) -> None:
-        """Stands beside a neighbour that the host has just made; after the last of them, makes the controls work."""
-        neighbour = made.component
-        self.neighbours[neighbour.elem_id] = neighbour
-        if neighbour.elem_id == self.sampler_ids[0]:
-            with page.placed_after(neighbour.parent):  # the row of samplers, which it would be too narrow in
+    def on_component(self, created: Any) -> None:
+        """Places the controls beside a component that the host has just created. Connects them after the last one."""
+        component = created.component
+        self.host_components[component.elem_id] = component
+        if component.elem_id == self.sampler_ids[0]:
+            with page.placed_after(component.parent):  # below the row of samplers, which is too narrow
                 self.gamma.render()
                 self.presets.make(self.gamma)
-        elif neighbour.elem_id == self.hires_neighbour:
+        elif component.elem_id == self.strength_id:
             self.hires_gamma.render()
-        elif neighbour.elem_id == self.last:
-            self.follow()
+        elif component.elem_id == self.last_id:
+            self.connect()
             self.presets.connect()
 
-    def follow(self) -> None:
-        inputs = [self.neighbours[elem_id] for elem_id in self.sampler_ids]
+    def connect(self) -> None:
+        """Updates the controls' visibility when a sampler changes and when the page loads."""
+        inputs = [self.host_components[elem_id] for elem_id in self.sampler_ids]
         outputs = [self.gamma, self.presets.block, self.hires_gamma][: len(inputs) + 1]
         for sampler in inputs:
             sampler.change(self.show, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
@@ -91,7 +92,7 @@ class Controls:
 
     @staticmethod
     def show(sampler: str, hires_sampler: str | None = None) -> Any:
-        """Shows each control where a pass that it belongs to is sampled with TCD."""
+        """Returns updates that show each control if a pass that it belongs to uses TCD."""
         first = is_tcd(sampler)
         if hires_sampler is None:
             return gr.update(visible=first), gr.update(visible=first)

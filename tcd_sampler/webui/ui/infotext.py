@@ -1,4 +1,4 @@
-"""Gammas out of pasted infotexts: PNG Info, "send to", and the API's infotext field."""
+"""Reads gammas from infotexts: PNG Info, "send to", and the API's infotext field."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +14,9 @@ from ..translation import translate
 
 
 class InfotextField(str):
-    """An infotext key that also reads its value, as the host lets either do.
+    """An infotext key that is also a function that reads its value. The host accepts a key or a function.
 
-    The key is how "send to" finds the same field in another tab; the function is how a request's bad value is refused.
+    "Send to" needs the key to find the same field in another tab. The function rejects invalid values in requests.
     """
 
     read: Callable[[dict[str, str]], Any]
@@ -32,18 +32,22 @@ class InfotextField(str):
 
 
 def read_gamma(params: dict[str, str]) -> float | None:
+    """Returns the gamma in an infotext, or None. Raises UserError if it is not a number from 0 to 1."""
     return parse_gamma(params[GAMMA], GAMMA) if GAMMA in params else None
 
 
 def read_hires_gamma(params: dict[str, str]) -> str | None:
-    """Absent where it is the first pass's, but only an image made with TCD says so."""
+    """Returns the hires gamma in an infotext: as text, "same" if only the first pass's is there, or None.
+
+    Raises UserError if it is not a number from 0 to 1.
+    """
     if HIRES_GAMMA in params:
         return f"{parse_gamma(params[HIRES_GAMMA], HIRES_GAMMA):g}"
     return SAME if GAMMA in params else None
 
 
 def check_pasted(_: str, params: dict[str, Any]) -> None:
-    """Pastes TCD's own schedule as Automatic; says in the page which gamma cannot be pasted, and leaves its control."""
+    """Replaces TCD's schedule in a pasted infotext by "Automatic", and removes invalid gammas with a warning."""
     drop_automatic_schedule(params, NAME, NAME)
     for key in (GAMMA, HIRES_GAMMA):
         try:

@@ -1,4 +1,4 @@
-"""What the buttons beside the presets do, whatever the page is made of."""
+"""The actions of the preset buttons, independent of Gradio."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,38 +18,41 @@ from ..loras import choose_lora, is_for_tcd
 from ..presets import PRESETS
 
 FIELDS = ("sampler", "schedule", "steps", "cfg_scale", "denoising_strength", "gamma")
-"""A preset's fields that the page has controls for."""
+"""The fields of a preset that have controls in the page."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a button changes, and what it tells the user. Fields that are None are left unchanged."""
+    """The changes that a button makes, and its message. Fields that are None are left unchanged."""
 
     message: Message | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    """Values of controls, by the preset's fields."""
+    """New values of controls, by the preset's fields."""
 
     prompt: str | None = None
     can_convert: bool | None = None
     """Whether a LoRA in the prompt can be converted."""
 
     names: list[str] | None = None
-    """The list of presets, after it has changed."""
+    """The new list of presets."""
 
     name: str | None = None
-    """The preset that is selected in it."""
+    """The selected preset in the new list."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Bytes of a download that are there."""
+    """The number of bytes of a file that are downloaded."""
 
     file: Published
     done: int
 
 
 def list_names(is_img2img: bool) -> list[str]:
-    """The names of the built-in presets alone where the user's own cannot be read; saving one then says so."""
+    """Returns the names of a tab's presets, without the user's own if their file cannot be read.
+
+    Saving a preset then reports that error.
+    """
     try:
         presets = PRESETS.list(is_img2img)
     except UserError:
@@ -58,9 +61,9 @@ def list_names(is_img2img: bool) -> list[str]:
 
 
 def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
-    """Sets what the preset names, and puts its LoRA into the prompt in place of another for TCD.
+    """Applies a preset to the controls. Its LoRA replaces other TCD LoRAs in the prompt.
 
-    UserError if there is no such preset.
+    Raises UserError if there is no such preset.
     """
     preset = PRESETS.find(name, is_img2img)
     values = {name: getattr(preset, name) for name in FIELDS}
@@ -74,25 +77,30 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
     has_comments = strips_comments()
     others = {found for found, _ in find_loras(prompt, has_comments) if is_for_tcd(found)}
     prompt = put_lora(prompt, lora.name, preset.weight, others, has_comments)
-    foreign = lora_files.find_foreign(prompt) if may_write_files() else None
+    unsupported = lora_files.find_unsupported(prompt) if may_write_files() else None
     message = Message(messages.ADDED, {"preset": preset.name, "lora": lora.name})
-    if foreign:
-        message = Message(messages.FOREIGN, {"lora": foreign})
-    return Outcome(message, settings, prompt, can_convert=bool(foreign))
+    if unsupported:
+        message = Message(messages.UNSUPPORTED, {"lora": unsupported})
+    return Outcome(message, settings, prompt, can_convert=bool(unsupported))
 
 
 def advise_download(preset: Preset, family: str | None) -> Message:
-    """Says that a preset's LoRA is not installed, and which file the download button would fetch."""
+    """Returns the message that a preset's LoRA is not installed, with the file that the button would download."""
     values = {"preset": preset.name, "lora": preset.lora, "family": family or Message(messages.THIS_CHECKPOINT)}
     file = CATALOGUE.find(preset.lora or "", family)
     if file is None or not may_write_files():
-        return Message(messages.NO_FILE, values)
+        return Message(messages.NOT_INSTALLED, values)
     size = round(file.size / 1e6)
-    return Message(messages.NO_FILE_GET, {**values, "file": file.name, "size": size, "license": file.license})
+    return Message(
+        messages.NOT_INSTALLED_DOWNLOAD, {**values, "file": file.name, "size": size, "license": file.license}
+    )
 
 
 def save(name: str, prompt: str, settings: dict[str, Any], is_img2img: bool) -> Outcome:
-    """Keeps what the controls say now, and the prompt's LoRA for TCD. UserError if that cannot be a preset."""
+    """Saves the controls' values and the prompt's first TCD LoRA as a preset.
+
+    Raises UserError if the values are invalid, the name is that of a built-in preset, or the file cannot be written.
+    """
     settings = {**settings, "steps": round(settings["steps"])}
     found = find_loras(prompt, strips_comments())
     loras = [(lora, weight) for lora, weight in found if weight is not None and is_for_tcd(lora)]
@@ -104,29 +112,35 @@ def save(name: str, prompt: str, settings: dict[str, Any], is_img2img: bool) -> 
 
 
 def delete(name: str, is_img2img: bool) -> Outcome:
-    """UserError where it is not the user's own."""
+    """Deletes one of the user's own presets. Raises UserError for built-in and unknown presets."""
     PRESETS.delete(name)
     names = list_names(is_img2img)
     return Outcome(Message(messages.DELETED, {"preset": name}), names=names, name=names[0])
 
 
 def fetch(name: str) -> Iterator[Progress | Outcome]:
-    """Downloads the preset's LoRA for the checkpoint's family. UserError if that fails."""
+    """Downloads the preset's LoRA for the checkpoint's family and yields the progress, then the outcome.
+
+    Raises UserError if there is no such preset, and ValueError if the download fails.
+    """
     _, family = get_checkpoint()
     lora = PRESETS.find(name).lora or "TCD"
     file = CATALOGUE.find(lora, family)
     if file is None:
         values = {"lora": lora, "family": family or Message(messages.THIS_CHECKPOINT)}
-        yield Outcome(Message(messages.NOTHING_TO_GET, values))
+        yield Outcome(Message(messages.NOT_PUBLISHED, values))
         return
-    for done in lora_files.get(file):
+    for done in lora_files.download_lora(file):
         yield Progress(file, done)
-    yield Outcome(Message(messages.IS_THERE, {"lora": file.name}))
+    yield Outcome(Message(messages.DOWNLOADED, {"lora": file.name}))
 
 
 def convert(prompt: str) -> Outcome:
-    """Puts a copy into the prompt in place of the first LoRA that the host cannot load. UserError if that fails."""
-    original = lora_files.find_foreign(prompt)
+    """Converts the prompt's first LoRA that the host cannot load, and replaces it in the prompt by the copy.
+
+    Raises UserError if the conversion fails.
+    """
+    original = lora_files.find_unsupported(prompt)
     if original is None:
         return Outcome(can_convert=False)
     copy = lora_files.convert(original)
@@ -134,4 +148,4 @@ def convert(prompt: str) -> Outcome:
     weight = dict(find_loras(prompt, has_comments))[original]
     prompt = put_lora(prompt, copy, 1 if weight is None else weight, {original}, has_comments)
     message = Message(messages.CONVERTED, {"lora": copy, "original": original})
-    return Outcome(message, prompt=prompt, can_convert=lora_files.find_foreign(prompt) is not None)
+    return Outcome(message, prompt=prompt, can_convert=lora_files.find_unsupported(prompt) is not None)

@@ -1,4 +1,4 @@
-"""The presets of one tab: a list, and buttons that apply, save and delete them, and download or convert their LoRAs."""
+"""The presets of one tab: a list, and buttons to apply, save and delete presets, and to download or convert LoRAs."""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -16,7 +16,7 @@ from . import preset_actions
 from .preset_actions import Outcome, Progress
 
 Updates = dict[Any, Any]
-"""Values by component, as Gradio takes them."""
+"""New values or updates by component, for Gradio."""
 
 CONTROLS = {
     "sampling": "sampler",
@@ -25,22 +25,25 @@ CONTROLS = {
     "cfg_scale": "cfg_scale",
     "denoising_strength": "denoising_strength",
 }
-"""A preset's fields, by the elements of the host's controls without the tab's name."""
+"""A preset's fields, by the element ids of the host's controls without the tab's name."""
 
 
 class PresetPanel:
-    """neighbours: the host's components, by element; all of them are there when connect() is called."""
+    """The panel of one tab.
 
-    def __init__(self, script: Any, neighbours: dict[str, Any]) -> None:
+    host_components has the host's components by element id. It must be complete when connect() is called.
+    """
+
+    def __init__(self, script: Any, host_components: dict[str, Any]) -> None:
         self.tab, self.is_img2img = script.tabname, script.is_img2img
-        self.neighbours = neighbours
+        self.host_components = host_components
         self.names = [*CONTROLS, "prompt"]
-        if not self.is_img2img:  # where it is the hires pass's
+        if not self.is_img2img:  # in txt2img it belongs to the hires pass
             self.names.remove("denoising_strength")
-        self.neighbour_ids = [f"{self.tab}_{name}" for name in self.names]
+        self.host_ids = [f"{self.tab}_{name}" for name in self.names]
 
     def make(self, gamma: Any) -> None:
-        """Makes the components where they are to stand."""
+        """Creates the components at the current position in the page."""
         self.gamma = gamma
         with gr.Column(visible=False, elem_id=f"{self.tab}_tcd_presets") as self.block:
             with gr.Row(elem_id=f"{self.tab}_tcd_preset_row"):
@@ -53,12 +56,12 @@ class PresetPanel:
                     scale=4,
                     min_width=160,
                 )
-                self.name.do_not_save_to_config = True  # the user's own may be gone by then
+                self.name.do_not_save_to_config = True  # the saved preset may be deleted later
                 self.apply_button = self.make_button("Apply", "apply")
                 if may_write_files():
                     self.save_button = self.make_button("Save", "save")
                     self.delete_button = self.make_button("Delete", "delete")
-                    self.get_button = self.make_button("Download LoRA", "get")
+                    self.download_button = self.make_button("Download LoRA", "get")
                 self.convert_button = self.make_button("Convert LoRA", "convert", visible=False)
             self.message = gr.HTML(elem_id=f"{self.tab}_tcd_message")
 
@@ -66,15 +69,15 @@ class PresetPanel:
         return gr.Button(text, elem_id=f"{self.tab}_tcd_{name}", size="sm", min_width=60, scale=0, **kwargs)
 
     def connect(self) -> None:
-        """Makes the buttons work, once the host's controls are there."""
-        found = {name: self.neighbours.get(f"{self.tab}_{name}") for name in self.names}
+        """Connects the buttons. The host's controls must exist."""
+        found = {name: self.host_components.get(f"{self.tab}_{name}") for name in self.names}
         self.prompt = found.pop("prompt")
         self.controls = {CONTROLS[name]: control for name, control in found.items() if control is not None}
         self.controls["gamma"] = self.gamma
         controls, quick = list(self.controls.values()), {"show_progress": False, "queue": False}
 
         def on_click(button: Any, action: Callable[..., Outcome], inputs: list[Any], outputs: list[Any]) -> None:
-            button.click(self.showing(action), inputs, [*outputs, self.message], **quick)
+            button.click(self.make_handler(action), inputs, [*outputs, self.message], **quick)
 
         on_click(self.apply_button, self.apply, [self.name, self.prompt], [*controls, self.prompt, self.convert_button])
         if may_write_files():
@@ -82,10 +85,11 @@ class PresetPanel:
             on_click(self.delete_button, self.delete, [self.name], [self.name])
             on_click(self.convert_button, preset_actions.convert, [self.prompt], [self.prompt, self.convert_button])
             fetch = self.fetch if runs_generators() else lambda name: list(self.fetch(name))[-1]
-            self.get_button.click(fetch, [self.name], [self.message], show_progress=False)
+            self.download_button.click(fetch, [self.name], [self.message], show_progress=False)
         on_page_load(self.refresh, inputs=[], outputs=[self.name])
 
     def refresh(self) -> Any:
+        """Returns an update with the current list of presets."""
         return gr.update(choices=preset_actions.list_names(self.is_img2img))
 
     def apply(self, name: str, prompt: str) -> Outcome:
@@ -98,14 +102,15 @@ class PresetPanel:
         return preset_actions.delete(name, self.is_img2img)
 
     def fetch(self, name: str) -> Iterator[Updates]:
+        """Downloads a preset's LoRA. Yields updates with the progress, then the outcome or the error."""
         try:
             for step in preset_actions.fetch(name):
                 yield self.show(step)
         except Exception as error:
             yield self.show_error(error)
 
-    def showing(self, action: Callable[..., Outcome]) -> Callable[..., Updates]:
-        """What a button does, with what it changes, or its error, in the page."""
+    def make_handler(self, action: Callable[..., Outcome]) -> Callable[..., Updates]:
+        """Returns a function that runs an action and returns the updates for its outcome or error."""
 
         def act(*values: Any) -> Updates:
             try:
@@ -116,6 +121,7 @@ class PresetPanel:
         return act
 
     def show(self, step: Outcome | Progress) -> Updates:
+        """Returns the updates for an action's outcome or progress."""
         if isinstance(step, Progress):
             return {self.message: show_progress(step)}
         updates = {
@@ -132,7 +138,7 @@ class PresetPanel:
         return updates
 
     def show_error(self, error: Exception) -> Updates:
-        """What the user can fix; or, of a bug, where to look. It takes the place of the last message."""
+        """Returns an update that replaces the message by an error. Also logs the error if it is a bug."""
         message: Message
         if isinstance(error, UserError):
             message = error.message
@@ -143,6 +149,7 @@ class PresetPanel:
 
 
 def show_progress(progress: Progress) -> str:
+    """Returns a download's progress as HTML."""
     file, done = progress.file, progress.done
     text = f"{file.name}: {done / 1e6:.0f} of {file.size / 1e6:.0f} MB"
     return f'<progress value="{done}" max="{file.size}"></progress> {escape(text)}'

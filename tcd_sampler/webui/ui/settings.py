@@ -1,4 +1,4 @@
-"""The settings page's section."""
+"""The extension's section of the settings page."""
 
 import gradio as gr
 from modules import shared
@@ -7,7 +7,7 @@ from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
 from ...messages import BAD_SWITCH, BAD_TEXT
 from ..advice import DISTILLED
-from ..compat.guidance import evaluates_uncond_at_cfg_1
+from ..compat.guidance import supports_single_pass
 from ..compat.options import add_option, get_option, remove_option
 from ..names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, NAME, SINGLE_PASS_OPTION, WARNINGS_OPTION
 
@@ -15,6 +15,7 @@ SECTION = ("tcd", NAME)
 
 
 def add_settings() -> None:
+    """Adds the settings, without the one for the negative prompt if it has no effect on this host."""
     default_gamma = shared.OptionInfo(
         DEFAULT_GAMMA,
         "Default gamma",
@@ -23,7 +24,7 @@ def add_settings() -> None:
         section=SECTION,
     ).info("used when an API request or another extension (e.g. ADetailer) does not set gamma")
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
-    if evaluates_uncond_at_cfg_1():
+    if supports_single_pass():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
         add_option(SINGLE_PASS_OPTION, single_pass.info("half the UNet calls, the same image"))
     warnings = shared.OptionInfo(True, "Warnings", section=SECTION)
@@ -33,7 +34,10 @@ def add_settings() -> None:
 
 
 def check_settings() -> None:
-    """UserError where one that is in force, perhaps for one job alone, is not of its kind. (Gamma's are in job.py.)"""
+    """Raises UserError if a current value, which may be a job's override, has a wrong type.
+
+    job.py checks the default gamma.
+    """
     for key, kind, message in (
         (WARNINGS_OPTION, bool, BAD_SWITCH),
         (SINGLE_PASS_OPTION, bool, BAD_SWITCH),
@@ -45,5 +49,6 @@ def check_settings() -> None:
 
 
 def remove_settings() -> None:
+    """Removes the settings. The user's values are kept."""
     for key in (DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, WARNINGS_OPTION, DISTILLED_OPTION):
         remove_option(key)

@@ -1,4 +1,4 @@
-"""The X/Y/Z plot's axes."""
+"""The extension's axes of the X/Y/Z plot."""
 
 import re
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from ..errors import bad_input
 from ..names import GAMMA, HIRES_GAMMA
 
 LABELS = {"[TCD] Gamma": (GAMMA, 0), "[TCD] Hires gamma": (HIRES_GAMMA, 1)}
-"""Axis label, to the name that errors use and the script's argument that the value becomes."""
+"""Axis labels, with the field name for errors and the index of the script's argument."""
 
 RANGE = re.compile(r"[\d.]+\s*-\s*[\d.]+\s*([(\[][\d.+\s-]*[)\]])?")
-"""What the plot itself makes into several values: 0-1 (+0.1), 0-1 [5]."""
+"""Ranges that the plot expands into several values: 0-1 (+0.1), 0-1 [5]."""
 
 
 def add_axes() -> None:
-    """Adds the axes that are not there yet."""
+    """Adds the axes to the plot, if there is one and it does not have them yet."""
     grid = find_xyz_grid()
     if grid is None:
         return
@@ -31,20 +31,26 @@ def add_axes() -> None:
 
 
 def remove_axes() -> None:
+    """Removes the axes from the plot."""
     grid = find_xyz_grid()
     if grid is not None:
         grid.axis_options[:] = [option for option in grid.axis_options if option.label not in LABELS]
 
 
 def set_on_job(index: int) -> Callable[..., None]:
+    """Returns the axis function that sets an argument of a cell's job."""
+
     def apply(p: Any, value: float, _: list[float]) -> None:
-        set_argument(p, index, round(value, 8))  # as the plot labels it: its ranges count in 0.30000000000000004
+        set_argument(p, index, round(value, 8))  # like the labels: ranges give values such as 0.30000000000000004
 
     return apply
 
 
 def split_values(field: str) -> Callable[[str], list[str]]:
-    """The values as text; what is neither a gamma nor a range is refused before the plot makes numbers of them."""
+    """Returns the axis function that splits the text into values.
+
+    It raises BadInput for a value that is neither a gamma nor a range, before the plot converts values to numbers.
+    """
 
     def prepare(text: str) -> list[str]:
         values = [value.strip() for value in text.split(",")]
@@ -58,6 +64,8 @@ def split_values(field: str) -> Callable[[str], list[str]]:
 
 
 def check_values(field: str) -> Callable[..., None]:
+    """Returns the axis function that checks the values. It raises BadInput for a value that is not a gamma."""
+
     def confirm(_: Any, values: list[float]) -> None:
         with bad_input():
             for value in values:

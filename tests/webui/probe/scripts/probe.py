@@ -112,7 +112,7 @@ MODELS = {"flow": property(get_flow_model), "flow-first": property(get_flow_mode
 def publish(size, sha256):
     """Has the published TCD LoRAs be of that size and content."""
     for file in sys.modules["tcd_sampler.loras.catalogue"].CATALOGUE.files:
-        if file.use.method == "TCD":
+        if file.recommended.method == "TCD":
             vars(file).update(size=int(size), sha256=sha256)
 
 
