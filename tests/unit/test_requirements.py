@@ -75,6 +75,7 @@ def test_the_amd_forks_onnx_mode(modules):
 
 
 GUARDED = {
+    "sd_schedulers.set_schedulers_aliases": "of ersatzForge",
     "sd_samplers.get_sampler_and_scheduler": "asked for with hasattr",
     "script_callbacks.callback_map": "of hosts with a denoiser that is known",
     "sd_unet.current_unet": "of hosts with a denoiser that is known",
