@@ -9,24 +9,20 @@ import argparse
 import ast
 import random
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 from unittest import mock
 
+import diffusers
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from tqdm.auto import trange
 
 from .. import get_sigmas_tcd, sample_tcd
 from .parity import Reference, single_thread
-
-warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-
-import diffusers  # noqa: E402
-import k_diffusion  # noqa: E402
 
 SHAPES = [(1, 4, 128, 128), (8, 4, 128, 128)]
 SECONDS = 15.0
@@ -35,7 +31,7 @@ SECONDS = 15.0
 TIMED, SHORT, LONG = 20, 4, 8
 """Steps of a run that is timed, and of the two whose waits are counted."""
 
-EULER = "Euler a (k-diffusion)"
+EULER = "Euler a (the WebUI)"
 TCD = "TCD (this extension)"
 LCM = "LCM (the WebUI)"
 REFERENCE = "TCDScheduler.step (diffusers)"
@@ -71,6 +67,27 @@ class DoNothing:
 Sampler = Callable[[Job, int], None]
 
 
+@torch.no_grad()
+def sample_euler_ancestral(
+    model: Callable[..., torch.Tensor],
+    x: torch.Tensor,
+    sigmas: torch.Tensor,
+    disable: bool | None,
+    noise_sampler: Callable[..., torch.Tensor],
+) -> torch.Tensor:
+    """Euler a, operation by operation as k-diffusion and the WebUI compute it, since its time is what is measured."""
+    s_in = x.new_ones([len(x)])
+    for i in trange(len(sigmas) - 1, disable=disable):
+        denoised = model(x, sigmas[i] * s_in)
+        sigma, sigma_next = sigmas[i], sigmas[i + 1]
+        sigma_up = min(sigma_next, (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5)
+        sigma_down = (sigma_next**2 - sigma_up**2) ** 0.5
+        x = x + (x - denoised) / sigma * (sigma_down - sigma)
+        if sigma_next > 0:
+            x = x + noise_sampler(sigma, sigma_next) * 1.0 * sigma_up  # times s_noise, which the WebUI leaves at 1
+    return x
+
+
 def of_k_diffusion(sample: Callable[..., torch.Tensor]) -> Sampler:
     """Runs a sampler that has k-diffusion's interface."""
 
@@ -94,7 +111,8 @@ def load_sample_lcm(webui: Path) -> Callable[..., torch.Tensor]:
     path = webui / "modules" / "sd_samplers_lcm.py"
     tree = ast.parse(path.read_text(encoding="utf-8"))
     [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "sample_lcm"]
-    names = dict(vars(k_diffusion.sampling))
+    default_noise_sampler = lambda x: lambda *_: torch.randn_like(x)  # noqa: E731
+    names: dict[str, Any] = {"torch": torch, "trange": trange, "default_noise_sampler": default_noise_sampler}
     exec(compile(ast.Module([function], []), str(path), "exec"), names)
     sample_lcm: Callable[..., torch.Tensor] = names["sample_lcm"]
     return sample_lcm

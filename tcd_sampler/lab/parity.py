@@ -6,27 +6,19 @@ Wants diffusers, k-diffusion and matplotlib: pip install ".[parity]".
 """
 
 import argparse
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
+import diffusers
 import torch
 
 from .. import get_sigmas_tcd, sample_tcd
-
-warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-
-import diffusers  # noqa: E402
-import k_diffusion  # noqa: E402
+from .denoiser import PREDICTION_TYPES, DiscreteDenoiser
 
 STEPS = range(1, 51)
 GAMMAS = [i / 20 for i in range(21)]
-DENOISERS = {
-    "epsilon": k_diffusion.external.DiscreteEpsDDPMDenoiser,
-    "v_prediction": k_diffusion.external.DiscreteVDDPMDenoiser,
-}
 LIMITS = {torch.float32: 1e-5, torch.float64: 1e-10}
 """The relative L2 distance that each precision has to stay below."""
 
@@ -59,7 +51,7 @@ class Reference:
 
 
 def sample(
-    denoiser: torch.nn.Module, x: torch.Tensor, noises: Iterator[torch.Tensor], gamma: float, sigmas: torch.Tensor
+    denoiser: Callable[..., torch.Tensor], x: torch.Tensor, noises: Iterator[torch.Tensor], gamma: float, sigmas: torch.Tensor
 ) -> list[torch.Tensor]:
     """The same latents from sample_tcd, in the reference's units."""
     latents: list[torch.Tensor] = []
@@ -96,7 +88,7 @@ def measure(n: int, gamma: float, prediction_type: str, dtype: torch.dtype) -> f
     reference = Reference(prediction_type, dtype)
     alphas_cumprod = reference.scheduler.alphas_cumprod
     network = get_network(alphas_cumprod)
-    denoiser = DENOISERS[prediction_type](network, alphas_cumprod, quantize=False)
+    denoiser = DiscreteDenoiser(network, alphas_cumprod, prediction_type)
     x, *noises = torch.randn(n, 2, 4, 8, 8, generator=torch.Generator().manual_seed(n), dtype=dtype)
     sigmas = get_sigmas_tcd(n, denoiser.sigmas)
     return relative_distance(
@@ -140,7 +132,7 @@ def main() -> int:
     distances = {}
     with single_thread():
         for dtype, limit in LIMITS.items():
-            for prediction_type in DENOISERS:
+            for prediction_type in PREDICTION_TYPES:
                 rows = [[measure(n, gamma, prediction_type, dtype) for n in STEPS] for gamma in GAMMAS]
                 distance = distances[prediction_type, dtype] = torch.tensor(rows)
                 name = f"{prediction_type}, {str(dtype).removeprefix('torch.')}"

@@ -1,6 +1,5 @@
 """From a request to a picture: text to picture, picture to picture, and a masked part of one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from ...gamma import DEFAULT_GAMMA, check_gamma
 from .model import Guided, Model
-from .samplers import TCD, Sampler
-
-Callback = Callable[[dict[str, Any]], None]
+from .samplers import TCD, Callback, Sampler
 
 MAX_STEPS = 50
 PIXELS_PER_LATENT = 8
@@ -124,19 +121,17 @@ def sample(
     All noise comes from the generator, on the CPU: it is the same for all samplers and devices.
     """
     table = denoiser.inner_model.sigmas
-    draw: Callable[..., torch.Tensor] = lambda *_: torch.randn(shape, generator=generator).to(table)  # noqa: E731
+    noise = torch.randn(shape, generator=generator).to(table)
     sigmas = sampler.get_sigmas(steps, table.cpu()).to(table)
     model: Any = denoiser
     if start is None:
-        x = draw() * (1 + sigmas[0] ** 2).sqrt()
+        x = noise * (1 + sigmas[0] ** 2).sqrt()
     else:
         taken = min(int(start.strength * steps), steps - 1) + 1
         sigmas = sigmas[-1 - taken :]
-        x, model = start.latents + draw() * sigmas[0], Masked(denoiser, start)
+        x, model = start.latents + noise * sigmas[0], Masked(denoiser, start)
     options: dict[str, Any] = {"gamma": gamma} if sampler is TCD else {}
-    if sampler.is_random:
-        options["noise_sampler"] = draw
-    x = sampler.sample(model, x, sigmas, callback=callback, disable=True, **options)
+    x = sampler.sample(model, x, sigmas, generator, callback=callback, **options)
     return x if start is None else keep_unmasked(x, start)
 
 
