@@ -10,7 +10,7 @@ from tcd_sampler.webui.compat.requirements import find_missing  # noqa: E402
 
 missing = find_missing()
 if missing:
-    logging.getLogger("tcd_sampler").error("TCD: not added, for this WebUI has no %s.", missing)
+    logging.getLogger("tcd_sampler").error("TCD disabled: this WebUI does not provide %s.", missing)
 else:
     from tcd_sampler.webui.extension import install
     from tcd_sampler.webui.script import TCDScript  # noqa: F401  (the WebUI looks for it here)

@@ -10,7 +10,7 @@ from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .messages import Message
 
 FEW_STEPS = 8
-"""Up to here, another schedule than TCD's own is seen in the picture."""
+"""Up to here, another schedule than TCD's own is seen in the image."""
 
 HIGHEST_CFG_SCALE = 2
 """What a LoRA with guidance distilled into it bears."""
@@ -66,7 +66,7 @@ class Job:
         return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing and lora.fault is None]
 
 
-def find_hints(job: Job) -> list[Message]:
+def find_warnings(job: Job) -> list[Message]:
     return [*find_missing_loras(job), *find_wrong_loras(job), *find_wrong_settings(job)]
 
 
@@ -113,13 +113,13 @@ def find_wrong_loras(job: Job) -> Iterator[Message]:
 
 def samples_alike(use: Use, gamma: float) -> bool:
     """At gamma 1, TCD samples as LCM does."""
-    return use.line == "LCM" and gamma == 1
+    return use.method == "LCM" and gamma == 1
 
 
 def describe(use: Use) -> dict[str, str]:
     sampler = f"{use.sampler}, {use.schedule}" if use.schedule else use.sampler
     ranges = {"steps": describe_range(use.steps), "cfg_scale": describe_range(use.cfg_scale)}
-    return {"line": use.line, "sampler": sampler, **ranges}
+    return {"method": use.method, "sampler": sampler, **ranges}
 
 
 def describe_range(limits: tuple[float, float]) -> str:
@@ -131,9 +131,9 @@ def find_wrong_settings(job: Job) -> Iterator[Message]:
     if job.cfg_scale > HIGHEST_CFG_SCALE:
         for lora in job.active:
             if lora.use and lora.use.is_for_tcd and lora.use.cfg_scale[1] <= HIGHEST_CFG_SCALE:
-                wanted = describe_range(lora.use.cfg_scale)
+                allowed = describe_range(lora.use.cfg_scale)
                 yield Message(
-                    messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "wanted": wanted}
+                    messages.CFG_SCALE, {"cfg_scale": f"{job.cfg_scale:g}", "lora": lora.name, "allowed": allowed}
                 )
                 break
     if job.steps <= FEW_STEPS and job.schedule not in ("Automatic", "TCD"):

@@ -1,4 +1,4 @@
-"""The one exception that stands for what a user can mend; any other is a bug, and keeps its traceback."""
+"""The one exception that stands for what a user can fix; any other is a bug, and keeps its traceback."""
 
 from typing import Any
 

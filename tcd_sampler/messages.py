@@ -50,36 +50,42 @@ ALREADY_KOHYA = "{file} is in kohya's format already."
 FILE_EXISTS = "{file} exists already. Delete or rename it first."
 NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
 
-# What was done instead of what was asked, below a job's pictures
+# What was done instead of what was asked, below a job's images
 
-ETA_USED = "TCD ran with gamma {gamma} from the request's eta. Send the script argument to choose another gamma."
-ETA_NOT_USED = "TCD ran with gamma {gamma}. The request's eta, {eta}, was not used."
-PRESET_NOT_USED = "The request itself sets {fields}, so the preset {preset} did not change them."
-UNKNOWN_SCHEDULE = "TCD ran with its own schedule, since this WebUI has no schedule type {schedule}."
-NO_SUCH_LORA = "The preset {preset} wants a LoRA {lora} for {family}, which is not here: it ran without."
+ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argument to set another gamma."
+ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
+PRESET_NOT_USED = "The request sets {fields}, so the preset {preset} did not change them."
+UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
+NO_SUCH_LORA = "The preset {preset} ran without its {lora} LoRA for {family}, which is not installed."
 
-# Hints, below a job's pictures
+# Warnings, below a job's images
 
-NO_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: pictures may come out soft."
-ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: add {tag} to the prompt."
-GET_LORA = "No TCD LoRA is active, and {checkpoint} is not known as distilled: get {lora}, beside the TCD presets."
-UNREADABLE = "{tag} cannot be read, so this WebUI applied no LoRA at all. Correct it."
+NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may look soft."
+ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."
+GET_LORA = (
+    "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Download {lora} with "
+    "the button beside the TCD presets."
+)
+UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct the tag."
 AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
-UNKNOWN = "There is no LoRA {lora} here; some WebUIs then leave out all LoRAs."
-FAMILY = "{lora} is a LoRA for {family}, and the checkpoint is {checkpoint_family}."
+UNKNOWN = "LoRA {lora} was not found. Some WebUIs then skip all LoRAs."
+FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
 FORMAT = (
-    "{lora} is in the format of {format}, of which this WebUI loads little or nothing: "
-    "Apply, beside the TCD presets, offers a copy that it loads."
+    "This WebUI cannot load {lora} ({format} format), or only parts of it. Click Apply beside the TCD "
+    "presets, then Convert LoRA, to create a compatible copy."
 )
-OTHER_LORA = "{lora} is a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
+OTHER_LORA = (
+    "{lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale {cfg_scale} with it."
+)
 OTHER_LORA_BY_NAME = (
-    "{lora} is, by its name, a LoRA of {line}, not for TCD: it wants {sampler}, {steps} steps, CFG scale {cfg_scale}."
+    "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale "
+    "{cfg_scale} with it."
 )
-CFG_SCALE = "CFG scale {cfg_scale} is too high for {lora}, which has guidance in it: set it to {wanted}."
-SCHEDULE = "At {steps} steps, {schedule} is not the schedule that TCD wants: set the schedule type to Automatic."
+CFG_SCALE = "{lora} is guidance-distilled: set CFG scale to {allowed} (now {cfg_scale})."
+SCHEDULE = "{schedule} is not recommended for TCD at {steps} steps. Set schedule type to Automatic."
 STEPS = (
-    "At denoising strength {strength}, {run} of the {steps} steps run: ask for {more}, or turn on in the settings "
-    "that img2img does exactly the steps that the slider says."
+    "At denoising strength {strength} only {run} of {steps} steps run. Use {more} steps, or enable 'With "
+    "img2img, do exactly the amount of steps the slider specifies'."
 )
 
 # What is wrong with a LoRA's file
@@ -91,19 +97,20 @@ PICKLE_FILE = "{lora} cannot be loaded: its file is a PyTorch file. Rename it fr
 MISSING_FILE = "{lora} cannot be loaded: its file does not exist. Check the link or refresh the list of LoRAs."
 DAMAGED_FILE = "{lora} cannot be loaded: its file is damaged or incomplete. Download it again."
 
-FAILED = "Internal error in the TCD extension: {error}. See the log of the WebUI."
+FAILED = "Internal error in the TCD extension ({error}). See the WebUI's log."
 
 # Presets, below their buttons
 
-APPLIED = "{preset} is set."
-ADDED = "{preset} is set, with {lora}."
-NO_FILE = "{preset} is set, but there is no {lora} LoRA for {family} here."
+APPLIED = "Applied {preset}."
+ADDED = "Applied {preset} and added {lora} to the prompt."
+NO_FILE = "Applied {preset}. Its {lora} LoRA for {family} is not installed."
 NO_FILE_GET = (
-    "{preset} is set, but there is no {lora} LoRA for {family} here: Get LoRA fetches {file} ({size} MB, {license})."
+    "Applied {preset}. Its {lora} LoRA for {family} is not installed: click Download LoRA to get {file} "
+    "({size} MB, {license})."
 )
-FOREIGN = "{lora} is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy that it loads."
-SAVED = "{preset} is saved."
-DELETED = "{preset} is deleted."
-NOTHING_TO_GET = "There is no {lora} LoRA for {family} to get."
-IS_THERE = "{lora} is here now: Apply puts it into the prompt."
-CONVERTED = "{lora} is in the prompt now, in place of {original}."
+FOREIGN = "This WebUI cannot load {lora}, or only parts of it. Click Convert LoRA to create a compatible copy."
+SAVED = "Saved {preset}."
+DELETED = "Deleted {preset}."
+NOTHING_TO_GET = "No {lora} LoRA is published for {family}."
+IS_THERE = "Downloaded {lora}. Click Apply to add it to the prompt."
+CONVERTED = "Replaced {original} in the prompt with {lora}."

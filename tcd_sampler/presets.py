@@ -20,7 +20,7 @@ LIMITS = [("steps", 1, 150), ("cfg_scale", 1, 30), ("denoising_strength", 0, 1),
 
 @dataclass(frozen=True)
 class Preset:
-    """What is None, it leaves as it is. lora is a line of the catalogue, or a file's name without ending."""
+    """What is None, it leaves as it is. lora is a method of the catalogue, or a file's name without ending."""
 
     name: str
     sampler: str = "TCD"

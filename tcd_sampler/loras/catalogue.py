@@ -21,7 +21,7 @@ DATA_HASH_LENGTH = 12
 class Use:
     """What a LoRA is made for: a sampler, and settings for it; steps and CFG scale from, to."""
 
-    line: str
+    method: str
     sampler: str
     steps: tuple[int, int]
     cfg_scale: tuple[float, float]
@@ -79,22 +79,24 @@ class Named(Protocol):
 
 
 class Catalogue:
-    """Lines of LoRAs, each of one kind of distillation, and their files."""
+    """Distillation methods, and the published files of each."""
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self.lines = data["lines"]
-        self.files = [self.make(line, file) for line, files in data["files"].items() for file in files]
+        self.methods = data["methods"]
+        self.files = [self.make(method, file) for method, files in data["files"].items() for file in files]
 
-    def make(self, line: str, file: dict[str, Any]) -> Published:
-        """A file has its line's settings where it brings none of its own; its path is its name unless told."""
-        settings = {"path": f"{file['name']}.safetensors", **self.lines[line], **file}
+    def make(self, method: str, file: dict[str, Any]) -> Published:
+        """A file has its method's settings where it brings none of its own; its path is its name unless told."""
+        settings = {"path": f"{file['name']}.safetensors", **self.methods[method], **file}
         known = {name: settings[name] for name in Published.__dataclass_fields__ if name in settings}
-        return Published(**known, use=self.make_use(line, settings))
+        return Published(**known, use=self.make_use(method, settings))
 
     @staticmethod
-    def make_use(line: str, settings: dict[str, Any]) -> Use:
+    def make_use(method: str, settings: dict[str, Any]) -> Use:
         known = {name: settings[name] for name in Use.__dataclass_fields__ if name in settings}
-        return Use(**{**known, "line": line, "steps": tuple(known["steps"]), "cfg_scale": tuple(known["cfg_scale"])})
+        return Use(
+            **{**known, "method": method, "steps": tuple(known["steps"]), "cfg_scale": tuple(known["cfg_scale"])}
+        )
 
     @cached_property
     def for_tcd(self) -> list[Published]:
@@ -117,7 +119,7 @@ class Catalogue:
         return cache(self.find_use)
 
     def find_use_by_label(self, lora: Named) -> tuple[Use, str] | None:
-        """What a file's metadata tell or, as a hint, its trainer's name for it, or its own; and which of them."""
+        """What a file's metadata tell or else its trainer's name for it, or its own; and which of them."""
         title, output_name = lora.metadata.get(TITLE), lora.metadata.get(OUTPUT_NAME)
         for by, text in ((METADATA, title), (NAME, output_name), (NAME, lora.name)):
             use = self.uses_by_text(text) if isinstance(text, str) else None  # a host reads JSON in it as what it is
@@ -125,12 +127,12 @@ class Catalogue:
                 return use, by
         return None
 
-    def find(self, line: str, family: str | None) -> Published | None:
-        """A line's file for a base family: the first of them."""
-        return next((file for file in self.files if (file.use.line, file.family) == (line, family)), None)
+    def find(self, method: str, family: str | None) -> Published | None:
+        """A method's file for a base family: the first of them."""
+        return next((file for file in self.files if (file.use.method, file.family) == (method, family)), None)
 
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
-        """By the hashes of its content (either kind) that are at hand; by its metadata; as a hint, by its name."""
+        """By the hashes of its content (either kind) that are at hand; by its metadata; else by its name."""
         for digest in hashes:
             file = self.by_hash.get(digest) or self.by_hash.get(digest[:DATA_HASH_LENGTH])
             if file:
@@ -139,27 +141,27 @@ class Catalogue:
         return Identity(*label) if label else None
 
     def find_use(self, text: str) -> Use | None:
-        """What a text names: a published file, else a line by its words."""
+        """What a text names: a published file, else a method by its words."""
         if not self.keywords.search(text.lower()):
             return None
         words = get_words(text)
         if words in self.uses:
             return self.uses[words]
-        for line, settings in self.lines.items():
+        for method, settings in self.methods.items():
             if re.search(settings["words"], words):
-                return self.make_use(line, settings)
+                return self.make_use(method, settings)
         return None
 
     def names_distillation(self, checkpoint: str, words: Iterable[str]) -> bool:
-        """Whether a checkpoint's name names a line, or has one of some words or phrases in it, as words of its own."""
+        """Whether a checkpoint's name names a method, or has one of some words or phrases in it, as whole words."""
         name = f" {split_words(checkpoint)} "
         wanted = [phrase for phrase in map(split_words, words) if phrase]
         return self.find_use(checkpoint) is not None or any(f" {phrase} " in name for phrase in wanted)
 
     @cached_property
     def keywords(self) -> re.Pattern[str]:
-        """Any of what a name must have in it to name a line, which most of a collection's names have not."""
-        return re.compile("|".join(settings["keywords"] for settings in self.lines.values()))
+        """Any of what a name must have in it to name a method, which most of a collection's names have not."""
+        return re.compile("|".join(settings["keywords"] for settings in self.methods.values()))
 
 
 CATALOGUE = Catalogue(json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8")))

@@ -1,46 +1,49 @@
-"""Says below a job's pictures, and in the API's info, what is likely wrong with its settings."""
+"""Says below a job's images, and in the API's info, what is likely wrong with its settings."""
 
 from typing import Any
 
-from ..advice import Active, Job, find_hints
+from ..advice import Active, Job, find_warnings
 from ..loras.catalogue import CATALOGUE
 from ..loras.prompt import read_tag
-from .compat import host
+from .compat import files, jobs, networks, options, schedules
 from .job import has_tcd_hires_pass, is_tcd
 from .loras import choose_lora, describe, get_default_lora
-from .names import DISTILLED_OPTION, HINTS_OPTION
-from .said import say
+from .names import DISTILLED_OPTION, WARNINGS_OPTION
+from .notify import notify
+from .state import get_state
 
 DISTILLED = "tcd, lcm, turbo, lightning, dmd, hyper-sd, hyper-sdxl, hyper-4step, hyper-8step, distilled"
 """The setting's default: words of checkpoints' names."""
 
 
-def say_hints(p: Any) -> None:
+def show_warnings(p: Any) -> None:
     """Once the host has settled which LoRAs a job has. They never change the job."""
-    if host.get_option(HINTS_OPTION, True):
-        for hint in find_hints(describe_job(p)):
-            say(p, hint.template, **hint.values)
+    if options.get_option(WARNINGS_OPTION, True):
+        for warning in find_warnings(describe_job(p)):
+            notify(p, warning)
 
 
 def describe_job(p: Any) -> Job:
     """The first pass that TCD samples."""
     hires = not is_tcd(p.sampler_name) and has_tcd_hires_pass(p)
-    checkpoint, family = host.get_checkpoint(p)
-    is_img2img = hasattr(p, "init_images")
+    checkpoint, family = files.get_checkpoint(p)
+    is_img2img = jobs.is_img2img(p)
     loras, unreadable = list_active(p, hires)
+    gammas = get_state(p).gammas
+    assert gammas is not None  # of a job that uses TCD
     return Job(
         steps=(p.hr_second_pass_steps or p.steps) if hires else p.steps,
-        cfg_scale=host.get_hires_cfg_scale(p) if hires else p.cfg_scale,
-        schedule=host.get_schedule(p, hires),
+        cfg_scale=jobs.get_hires_cfg_scale(p) if hires else p.cfg_scale,
+        schedule=schedules.get_schedule(p, hires),
         checkpoint=checkpoint,
         family=family,
         is_distilled=is_distilled(checkpoint),
         loras=loras,
-        gamma=p.tcd_gammas.hires if hires else p.tcd_gammas.first,
+        gamma=gammas.hires if hires else gammas.first,
         find_tag=lambda: find_tag(family),
         strength=p.denoising_strength if is_img2img else None,
-        fixes_steps=host.fixes_steps(),
-        foreign=host.FOREIGN_FORMATS,
+        fixes_steps=options.fixes_steps(),
+        foreign=networks.FOREIGN_FORMATS,
         unreadable=unreadable,
     )
 
@@ -55,7 +58,7 @@ def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
     if p.disable_extra_networks:
         return [], []
     data = p.hr_extra_network_data if hires else p.extra_network_data
-    tags = [(kind, tag.items) for kind in host.get_lora_tags() for tag in (data or {}).get(kind, [])]
+    tags = [(kind, tag.items) for kind in networks.get_lora_tags() for tag in (data or {}).get(kind, [])]
     active, unreadable = [], []
     default = get_default_lora(p)
     if default and not isinstance(default[0], str):
@@ -72,4 +75,4 @@ def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
 
 def is_distilled(checkpoint: str) -> bool:
     """Whether its name is that of a distillation, or has one of the setting's words."""
-    return CATALOGUE.names_distillation(checkpoint, host.get_option(DISTILLED_OPTION, DISTILLED).split(","))
+    return CATALOGUE.names_distillation(checkpoint, options.get_option(DISTILLED_OPTION, DISTILLED).split(","))

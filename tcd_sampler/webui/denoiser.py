@@ -1,4 +1,4 @@
-"""Half the work at CFG 1, where A1111 evaluates the negative prompt too, although it cannot change the picture.
+"""Half the work at CFG 1, where A1111 evaluates the negative prompt too, although it cannot change the image.
 
 The host can leave it out itself (its settings NGMS and "skip early CFG"), but before 1.10 at every other step only,
 with a line in the infotext, and not with inpainting checkpoints, whose condition it forgets to shorten (its issue
@@ -17,8 +17,8 @@ import torch
 from modules import shared
 from modules.sd_samplers_kdiffusion import CFGDenoiserKDiffusion
 
-from .compat import host
-from .compat.host import get_option
+from .compat import guidance
+from .compat.options import get_option
 from .names import SINGLE_PASS_OPTION
 from .neighbours import Parts, find_use_by_extensions
 
@@ -78,7 +78,7 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
 
     def forward(self, x: Any, sigma: Any, uncond: Any, cond: Any, cond_scale: float, *args: Any, **kwargs: Any) -> Any:
         step = super().forward
-        self.step_code = step.__code__ if host.is_known(step) else None
+        self.step_code = step.__code__ if guidance.is_known(step) else None
         self.cond, self.cond_scale = cond, cond_scale
         try:
             denoised = step(x, sigma, uncond, cond, cond_scale, *args, **kwargs)
@@ -109,7 +109,7 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
         elif self.use_of_uncond:
             evaluation = f"TCD evaluates prompt and negative prompt: {self.use_of_uncond}."
         else:
-            step = host.get_hash(super().forward)
+            step = guidance.get_hash(super().forward)
             evaluation = f"TCD leaves what is evaluated to this WebUI, whose denoiser ({step}) it does not know."
         if evaluation != self.evaluation:
             logger.debug(evaluation)
@@ -120,11 +120,11 @@ def find_use_in_job(denoiser: TCDDenoiser) -> str:
     """Why the job needs its negative prompts evaluated; empty where it does not."""
     if not denoiser.single_pass:
         return f"the setting {SINGLE_PASS_OPTION} is off"
-    scale = denoiser.cond_scale * getattr(denoiser, "cond_scale_miltiplier", 1)  # the host's spelling, since 1.10
+    scale = denoiser.cond_scale * guidance.get_cfg_scale_factor(denoiser)
     if scale != 1:
         return f"the CFG scale is {scale:g}"
     if not all(len(prompts) == 1 and prompts[0].weight == 1 for prompts in denoiser.cond.batch):
         return "a prompt is composed with AND, or weighted"
     if shared.sd_model.cond_stage_key == "edit":
-        return "the checkpoint edits pictures, and has a guidance of its own"
+        return "the checkpoint edits images, and has a guidance of its own"
     return ""

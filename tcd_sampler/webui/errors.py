@@ -1,4 +1,8 @@
-"""Bad input, said where the user looks: in the WebUI's page, and over HTTP as a 422."""
+"""Errors where the user looks: in the WebUI's page, and over HTTP.
+
+A UserError becomes one sentence, and status 422. Anything else is a bug: its traceback is in the log, and the user is
+told to look there.
+"""
 
 import traceback
 from collections.abc import Iterator
@@ -8,17 +12,19 @@ from typing import Any
 from fastapi import HTTPException
 from modules import errors, shared
 
-from ..messages import FAILED, Message
-from .compat.host import shows_errors
-from .said import say
+from .. import messages
+from ..errors import UserError
+from ..messages import Message
+from .compat.page import runs_script, shows_errors
+from .notify import notify
 from .translation import translate
 
 
 class BadInput(HTTPException):
-    """What was asked cannot be done; says why in one sentence."""
+    """A UserError as the host's page and API show it."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(status_code=422, detail=sentence)
+    def __init__(self, error: UserError) -> None:
+        super().__init__(status_code=422, detail=translate(error.message))
 
     def __str__(self) -> str:  # what the page shows
         return str(self.detail)
@@ -29,25 +35,27 @@ BadInput.__name__ = "Error"  # which pages show before the sentence
 
 @contextmanager
 def bad_input() -> Iterator[None]:
-    """Turns a ValueError, which is how the sampler itself refuses, into BadInput."""
+    """Turns a UserError into BadInput, for what the host calls itself."""
     try:
         yield
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    except UserError as error:
+        raise BadInput(error) from error
 
 
 @contextmanager
 def refusing(p: Any) -> Iterator[None]:
-    """For a script's part in a job: what it raises itself, the host logs and goes on.
+    """Has the job raise what a script's part in it raises; the host would log that and go on.
 
     A bug ends the job too, which would run with other settings than were asked for.
     """
     try:
         yield
+    except UserError as error:
+        refuse(p, BadInput(error))
     except BadInput as error:
         refuse(p, error)
     except Exception as error:
-        failure = RuntimeError(describe_failure(error))
+        failure = RuntimeError(translate(describe_failure(error)))
         failure.__cause__ = error
         refuse(p, failure)
 
@@ -58,7 +66,7 @@ def reporting(p: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        say(p, FAILED, error=type(error).__name__)
+        notify(p, describe_failure(error))
         log(error)
 
 
@@ -67,25 +75,25 @@ def log(error: Exception) -> None:
     errors.report("TCD: internal error\n" + "".join(traceback.format_exception(error)))
 
 
-def describe_failure(error: Exception) -> str:
-    return translate(Message(FAILED, {"error": type(error).__name__}))
+def describe_failure(error: Exception) -> Message:
+    return Message(messages.FAILED, {"error": type(error).__name__})
 
 
 def refuse(p: Any, error: Exception) -> None:
     """Makes the job raise as soon as it starts.
 
-    Where what a job raises would not be shown either, it ends without a picture, and says why below. But a script like
-    SD upscale, which makes something of its jobs' pictures, would go on without any, so there it raises all the same.
+    Where what a job raises would not be shown either, it ends without an image, and says why below. But a script like
+    SD upscale, which makes something of its jobs' images, would go on without any, so there it raises all the same.
     """
 
     def init(*_: Any, **__: Any) -> None:
         del p.init
-        if shows_errors(p) or (p.script_args and p.script_args[0]):  # the first is the script that runs the job, if any
+        if shows_errors(p) or runs_script(p):
             raise error
         if not isinstance(error, BadInput):
             log(error)
         p.comment(str(error))
-        p.do_not_save_grid = True  # of no pictures
+        p.do_not_save_grid = True  # of no images
         shared.state.interrupt()
 
     p.init = init

@@ -4,7 +4,7 @@ from functools import cache
 
 from modules import script_callbacks
 
-from .compat import host
+from .compat.page import make_way_for_localizations
 from .loras import get_index
 from .registration import register, unregister
 from .translation import LOCALIZATIONS
@@ -17,7 +17,7 @@ def install() -> None:
     """Called each time the host loads its scripts, at start and at Reload UI; it drops all callbacks in between."""
     add_to_lists()
     add_settings()  # at once: some hosts look them up before they ask for them (extra options, before A1111 1.9)
-    host.make_way_for_localizations(LOCALIZATIONS)
+    make_way_for_localizations(LOCALIZATIONS)
 
 
 def add_to_lists() -> None:

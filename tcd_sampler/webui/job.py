@@ -7,23 +7,16 @@ All of it is settled in `before_process`, and written into the job's own fields 
 jobs and send them to other machines, whose images are to be the same.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from modules import sd_samplers
 
 from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
-from ..messages import ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE
-from .compat import host
-from .errors import bad_input
+from ..messages import ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE, Message
+from .compat import jobs, options, schedules
 from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
-from .said import say
-
-
-class Gammas(NamedTuple):
-    """A job's gammas: plain numbers, since other extensions copy, pickle and send what is on a job."""
-
-    first: float
-    hires: float
+from .notify import notify
+from .state import Gammas, get_state, set_gammas
 
 
 def is_tcd(sampler_name: str | None) -> bool:
@@ -34,7 +27,7 @@ def is_tcd(sampler_name: str | None) -> bool:
 
 def has_tcd_hires_pass(p: Any) -> bool:
     """Whether the job has a hires pass that is sampled with TCD."""
-    return getattr(p, "enable_hr", False) and is_tcd(getattr(p, "hr_sampler_name", None) or p.sampler_name)
+    return jobs.has_hires_pass(p) and is_tcd(jobs.get_hires_sampler(p) or p.sampler_name)
 
 
 def uses_tcd(p: Any) -> bool:
@@ -43,34 +36,31 @@ def uses_tcd(p: Any) -> bool:
 
 def use_names(p: Any) -> None:
     """Has the job name samplers and schedules as hosts and infotexts do, whatever a request calls them."""
-    if str(getattr(p, "hr_sampler_name", None)).lower() == host.SAME_SAMPLER.lower():
-        p.hr_sampler_name = None
-    for field in ("sampler_name", "hr_sampler_name"):
-        if is_tcd(getattr(p, field, None)):
-            setattr(p, field, NAME)
+    hires_sampler = jobs.get_hires_sampler(p)
+    jobs.set_hires_sampler(p, NAME if is_tcd(hires_sampler) else hires_sampler)
     if is_tcd(p.sampler_name):
+        p.sampler_name = NAME
         use_schedule_name(p, hires=False)
     if has_tcd_hires_pass(p):
         use_schedule_name(p, hires=True)
 
 
 def use_schedule_name(p: Any, hires: bool) -> None:
-    unknown = host.use_schedule_name(p, hires)
+    unknown = schedules.use_schedule_name(p, hires)
     if unknown is not None:
-        say(p, UNKNOWN_SCHEDULE, schedule=repr(unknown))
+        notify(p, Message(UNKNOWN_SCHEDULE, {"schedule": repr(unknown)}))
 
 
 def settle(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = None) -> Gammas | None:
     """Settles a job's names and gammas; returns None where it does not use TCD.
 
-    BadInput if a gamma is not a number from 0 to 1.
+    UserError if a gamma is not a number from 0 to 1.
     """
     if not uses_tcd(p):
         return None
     use_names(p)
-    with bad_input():
-        first = choose_gamma(p, gamma, preset_gamma)
-        return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
+    first = choose_gamma(p, gamma, preset_gamma)
+    return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
 
 
 def follow_sampler(p: Any) -> bool:
@@ -78,7 +68,7 @@ def follow_sampler(p: Any) -> bool:
 
     Its infotext follows. (If a sampler of ours is there all the same, it writes its gamma again.)
     """
-    if getattr(p, "tcd_gammas", None) is None:
+    if get_state(p).gammas is None:
         return False
     if not uses_tcd(p):
         clear_infotext(p)
@@ -87,7 +77,7 @@ def follow_sampler(p: Any) -> bool:
 
 def prepare(p: Any, gammas: Gammas | None) -> None:
     """Puts a job's gammas on it and into its infotext; clears both from one that does not use TCD."""
-    p.tcd_gammas = gammas
+    set_gammas(p, gammas)
     clear_infotext(p)
     if gammas is not None:
         write_infotext(p, gammas)
@@ -98,14 +88,13 @@ def get_gamma(p: Any) -> float:
 
     A job that came without the script, such as an inner pass of another extension's, is settled here.
     """
-    gammas = getattr(p, "tcd_gammas", None)
+    gammas = get_state(p).gammas
     if gammas is None:
-        with bad_input():
-            first = read_copied_gamma(p)
-            first = choose_gamma(p, None) if first is None else first
+        first = read_copied_gamma(p)
+        first = choose_gamma(p, None) if first is None else first
         gammas = Gammas(first, first)
-        outer = host.find_outer_job(p)
-        if outer is not None and getattr(outer, "tcd_gammas", None) is None:
+        outer = jobs.find_outer_job(p)
+        if outer is not None and get_state(outer).gammas is None:
             write_infotext(outer, gammas)  # whose image this one becomes
     write_infotext(p, gammas)
     return gammas.hires if p.is_hr_pass else gammas.first
@@ -126,7 +115,7 @@ def write_infotext(p: Any, gammas: Gammas) -> None:
     p.extra_generation_params[GAMMA] = gammas.first
     if gammas.hires != gammas.first:
         p.extra_generation_params[HIRES_GAMMA] = gammas.hires
-    delta = host.get_option("eta_noise_seed_delta", 0)
+    delta = options.get_option("eta_noise_seed_delta", 0)
     if delta and is_tcd(p.sampler_name):
         # the host goes by eta, but the delta has its part in step noise, which there is where gamma is not 0
         p.extra_generation_params[ENSD] = delta if max(gammas) > 0 else None
@@ -139,17 +128,17 @@ def choose_gamma(p: Any, argument: Any, preset_gamma: float | None = None) -> fl
     if argument is not None:
         gamma = check_gamma(argument, GAMMA)
         if eta not in (None, gamma):
-            say(p, ETA_NOT_USED, gamma=f"{gamma:g}", eta=eta)
+            notify(p, Message(ETA_NOT_USED, {"gamma": f"{gamma:g}", "eta": eta}))
         return gamma
     if eta is not None:
-        gamma = check_gamma(eta, "eta, which is gamma for TCD,")
-        say(p, ETA_USED, gamma=f"{gamma:g}")
+        gamma = check_gamma(eta, "eta")
+        notify(p, Message(ETA_USED, {"gamma": f"{gamma:g}"}))
         return gamma
-    outer = getattr(host.find_outer_job(p), "tcd_gammas", None)
-    if outer is not None:
-        return float(outer.first)
-    setting = host.get_setting(p, DEFAULT_GAMMA_OPTION, DEFAULT_GAMMA)
-    return check_gamma(setting, f"The setting {DEFAULT_GAMMA_OPTION}")
+    outer = jobs.find_outer_job(p)
+    outer_gammas = get_state(outer).gammas if outer is not None else None
+    if outer_gammas is not None:
+        return outer_gammas.first
+    return check_gamma(options.get_setting(p, DEFAULT_GAMMA_OPTION, DEFAULT_GAMMA), DEFAULT_GAMMA_OPTION)
 
 
 def choose_hires_gamma(argument: Any, first: float) -> float:

@@ -9,8 +9,10 @@ from ..errors import UserError
 from ..loras.catalogue import Published
 from ..loras.conversion import convert_to_kohya
 from ..loras.prompt import find_loras
-from .compat.host import FOREIGN_FORMATS, get_lora_folder, strips_comments
-from .loras import add_to_list, look_up, read_header
+from .compat.files import get_lora_folder
+from .compat.networks import FOREIGN_FORMATS, add_to_list
+from .compat.options import strips_comments
+from .loras import look_up, read_header
 
 SECONDS = 0.3
 """Between two signs of progress: each takes the page longer than a piece of the file does."""

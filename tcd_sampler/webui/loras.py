@@ -18,7 +18,8 @@ from ..advice import Active
 from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, Published
 from ..loras.header import KOHYA, LoRA, find_fault, read_lora
 from ..loras.prompt import is_usable
-from .compat.host import find_networks, get_setting, strips_comments
+from .compat.networks import find_networks
+from .compat.options import get_setting, strips_comments
 
 
 def look_up(name: str) -> Any:
@@ -40,10 +41,10 @@ def is_refused(name: str) -> bool:
 
 @dataclass
 class Index:
-    """Of one listing of the host's: which of its files their names and metadata tell to be of a line."""
+    """Of one listing of the host's: which of its files their names and metadata tell to be of a method."""
 
     entries: list[Any]
-    by_line: dict[str, list[Any]] = field(default_factory=dict)
+    by_method: dict[str, list[Any]] = field(default_factory=dict)
     unlabelled: list[Any] = field(default_factory=list)
     """Files that could be any: the published ones have no metadata, and may have been renamed."""
 
@@ -53,7 +54,7 @@ class Index:
         for entry in self.entries:
             label = CATALOGUE.find_use_by_label(entry)
             if label:
-                self.by_line.setdefault(label[0].line, []).append(entry)
+                self.by_method.setdefault(label[0].method, []).append(entry)
             elif not (entry.metadata.get(OUTPUT_NAME) or entry.metadata.get(TITLE)):
                 self.unlabelled.append(entry)
 
@@ -78,15 +79,6 @@ def get_index() -> Index:
     if entries != last_index.entries:
         last_index = Index(entries)
     return last_index
-
-
-def add_to_list(name: str) -> None:
-    """Has the host look for a new file; where it can, without emptying its list, which a running job may want."""
-    networks = find_networks()
-    if hasattr(networks, "update_available_networks_by_names"):
-        networks.update_available_networks_by_names([name])
-    elif networks:
-        networks.list_available_networks()
 
 
 def get_default_lora(p: Any) -> tuple[Any, Any] | None:
@@ -167,13 +159,13 @@ def is_alias_of_several(name: str) -> bool:
 
 
 def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
-    """The host's entry for a preset's LoRA, or None: the file of that name, or the best of that line for a family."""
-    if wanted not in CATALOGUE.lines:
+    """The host's entry for a preset's LoRA, or None: the file of that name, or the best of that method for a family."""
+    if wanted not in CATALOGUE.methods:
         entry = look_up(wanted)
         header = read_header(entry) if entry else None
         return None if header and header.family not in (None, family) else entry
-    files = [file for file in CATALOGUE.files if (file.use.line, file.family) == (wanted, family)]
-    told = [*list_known(files), *get_index().by_line.get(wanted, [])]
+    files = [file for file in CATALOGUE.files if (file.use.method, file.family) == (wanted, family)]
+    told = [*list_known(files), *get_index().by_method.get(wanted, [])]
     return pick(told, wanted, family, files) or pick(list_hidden(files, may_hash), wanted, family, files)
 
 
@@ -192,13 +184,13 @@ def list_hidden(files: list[Published], may_hash: bool) -> Iterator[Any]:
     return (entry for entry in alike if list_alike(entry, files) and identify(entry, may_hash))
 
 
-def pick(entries: Iterable[Any], line: str, family: str | None, files: list[Published]) -> Any:
-    """The best of a line's files for a base family: those that the host can load first, then the published ones."""
+def pick(entries: Iterable[Any], method: str, family: str | None, files: list[Published]) -> Any:
+    """The best of a method's files for a base family: those that the host can load first, then the published ones."""
     ranks = []
     for entry in {id(entry): entry for entry in entries if is_usable(entry.name, strips_comments())}.values():
         header = read_header(entry)
         identity = identify(entry) if header and header.family == family else None
-        if header and identity and identity.use.line == line:
+        if header and identity and identity.use.method == method:
             is_published = identity.by == CONTENT or bool(list_alike(entry, files))
             ranks.append((header.format != KOHYA, not is_published, entry.name, entry))
     return min(ranks, key=lambda rank: rank[:3])[3] if ranks else None

@@ -1,4 +1,4 @@
-"""Names that other people's scripts, requests and pictures rely on: they do not change."""
+"""Names that other people's scripts, requests and images rely on: they do not change."""
 
 NAME = "TCD"
 """The sampler's, the schedule's label's and the script's."""
@@ -19,8 +19,8 @@ SAME = "same"
 # The settings
 DEFAULT_GAMMA_OPTION = "tcd_default_gamma"
 SINGLE_PASS_OPTION = "tcd_cfg1_single_pass"
-HINTS_OPTION = "tcd_hints"
+WARNINGS_OPTION = "tcd_warnings"
 DISTILLED_OPTION = "tcd_distilled_checkpoints"
 
-HINTS = "TCD hints"
+WARNINGS = "TCD warnings"
 """In the API's info."""

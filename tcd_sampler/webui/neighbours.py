@@ -3,14 +3,13 @@
 Only what runs can be told: an extension that is idle, but leaves its callback or its guidance in place, counts.
 """
 
-import inspect
-from pathlib import Path
 from typing import Any
 
 import torch
 from modules import script_callbacks, shared
 
-from .compat import host
+from .compat import guidance
+from .compat.owners import is_hosts_own, is_replaced, name_owner
 
 
 def find_use_by_extensions(denoiser: Any) -> str:
@@ -18,9 +17,9 @@ def find_use_by_extensions(denoiser: Any) -> str:
     from modules import sd_unet  # every host whose denoiser is known has it
 
     model, wrapper = shared.sd_model, denoiser.model_wrap
-    if getattr(denoiser, "need_last_noise_uncond", False):
+    if guidance.needs_uncond(denoiser):
         return "an extension asks for it"
-    if not host.is_known(denoiser.combine_denoised):
+    if not guidance.is_known(denoiser.combine_denoised):
         return f"{name_owner(denoiser.combine_denoised)} has a guidance of its own"
     listeners = script_callbacks.callback_map["callbacks_cfg_denoised"]
     if listeners:
@@ -42,7 +41,8 @@ class Parts:
         self.model = model
         self.modules = list(model.modules())
         blocks = [module for module in self.modules if "attn1" in module._modules]
-        self.attention = [part for block in blocks for part in (block, block.attn1, getattr(block, "attn2", block))]
+        children = [child for block in blocks for name, child in block.named_children() if name in ("attn1", "attn2")]
+        self.attention = [*blocks, *children]
 
 
 def find_use_in_model(parts: Parts) -> str:
@@ -60,28 +60,3 @@ def find_use_in_model(parts: Parts) -> str:
                 if not is_hosts_own(hook):
                     return f"{name_owner(hook)} has a hook in the UNet"
     return ""
-
-
-def is_replaced(owner: Any, name: str) -> bool:
-    """Whether an object runs other code by this name than its class does."""
-    method = vars(owner).get(name)
-    return method is not None and getattr(method, "__func__", method) is not getattr(type(owner), name, None)
-
-
-def name_owner(function: Any) -> str:
-    """Returns the extension that a function is of, by the folder of its file, or the file's name."""
-    function = getattr(function, "func", function)  # of a functools.partial
-    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
-    if code is None:
-        return type(function).__name__
-    path = Path(code.co_filename)
-    folders = ["", *(parent.name for parent in path.parents)]
-    of = (
-        inner for inner, outer in zip(folders, folders[1:]) if inner and outer in ("extensions", "extensions-builtin")
-    )
-    return next(of, path.name)
-
-
-def is_hosts_own(function: Any) -> bool:
-    """Whether a function is of the host's modules, such as the hooks that move a model's parts in its --medvram."""
-    return (getattr(function, "__module__", None) or "").split(".")[0] == "modules"

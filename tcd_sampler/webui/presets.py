@@ -4,27 +4,27 @@ from typing import Any
 
 from modules import shared
 
+from .. import messages
+from ..errors import UserError
 from ..loras.prompt import find_loras, put_lora
-from ..messages import NO_SUCH_LORA, PRESET_NOT_USED
-from ..presets import Preset, Presets
-from .compat import host
-from .errors import bad_input
+from ..messages import Message
+from ..presets import AUTOMATIC, Preset, Presets
+from .compat import files, jobs, options
 from .loras import choose_lora, get_default_lora, is_for_tcd
-from .said import say
+from .notify import notify
 
-PRESETS = Presets(host.DATA / "tcd-presets.json")
+PRESETS = Presets(files.DATA / "tcd-presets.json")
 
 
 def follow_preset(p: Any, name: Any) -> float | None:
     """Sets up a job by the preset of that name; returns the preset's gamma, if it has one.
 
-    BadInput if there is none, or it is for img2img and the job is not.
+    UserError if there is none, or it is for img2img and the job is not.
     """
     if not name:
         return None
-    with bad_input():
-        preset = PRESETS.find(name, img2img=hasattr(p, "init_images"))
-    set_fields(p, preset, host.find_request())
+    preset = PRESETS.find(name, jobs.is_img2img(p))
+    set_fields(p, preset, jobs.find_request())
     add_lora(p, preset)
     return preset.gamma
 
@@ -34,11 +34,10 @@ def set_fields(p: Any, preset: Preset, request: Any) -> None:
 
     A client that always sends everything leaves nothing, which is said.
     """
-    sent = host.get_sent_fields(request) if request else set()
+    sent = jobs.get_sent_fields(request) if request else set()
     kept = sent & {"sampler_name", "sampler_index"}
     if not kept and has_defaults(p, request):
-        with bad_input():
-            check_sampler(preset)
+        check_sampler(preset)
         p.sampler_name = preset.sampler
         if "scheduler" not in sent:
             p.scheduler = preset.schedule
@@ -48,7 +47,8 @@ def set_fields(p: Any, preset: Preset, request: Any) -> None:
             value = getattr(preset, field)
             setattr(p, field, value if field == "steps" else float(value))  # as a request's
     if kept and sent.issuperset(named) and differs(p, preset, named):
-        say(p, PRESET_NOT_USED, preset=preset.name, fields=", ".join(sorted(kept | {*named})))
+        fields = ", ".join(sorted(kept | {*named}))
+        notify(p, Message(messages.PRESET_NOT_USED, {"preset": preset.name, "fields": fields}))
 
 
 def differs(p: Any, preset: Preset, named: list[str]) -> bool:
@@ -62,39 +62,41 @@ def has_defaults(p: Any, request: Any) -> bool:
     """Whether a job has the sampler and schedule of a request that names neither."""
     if request is None:
         return True
-    samplers = {getattr(request, field, None) for field in ("sampler_name", "sampler_index")}
-    schedules = {None, "", "Automatic", getattr(request, "scheduler", None)}
-    return p.sampler_name in samplers and getattr(p, "scheduler", None) in schedules
+    samplers = {jobs.get_request_field(request, field) for field in ("sampler_name", "sampler_index")}
+    schedules = {None, "", AUTOMATIC, jobs.get_request_field(request, "scheduler")}
+    return p.sampler_name in samplers and jobs.get_schedule_name(p) in schedules
 
 
 def check_sampler(preset: Preset) -> None:
-    """ValueError for the user's own preset whose sampler has gone; the host would take another without a word."""
-    if not host.has_sampler(preset.sampler):
-        raise ValueError(f"TCD preset {preset.name!r} wants the sampler {preset.sampler!r}, which is not here.")
+    """UserError for the user's own preset whose sampler has gone; the host would take another without a word."""
+    if not jobs.has_sampler(preset.sampler):
+        raise UserError(messages.NO_SAMPLER, preset=repr(preset.name), sampler=repr(preset.sampler))
 
 
 def add_lora(p: Any, preset: Preset) -> None:
     """Puts the preset's LoRA into the job's prompts, where there is none for TCD yet."""
     if preset.lora is None:
         return
-    _, family = host.get_checkpoint(p)
+    _, family = files.get_checkpoint(p)
     lora = choose_lora(preset.lora, family)
     if lora is None:
-        say(p, NO_SUCH_LORA, preset=preset.name, lora=preset.lora, family=family or "this checkpoint")
+        values = {"preset": preset.name, "lora": preset.lora, "family": family or "this checkpoint"}
+        notify(p, Message(messages.NO_SUCH_LORA, values))
         return
     default = get_default_lora(p)
     if default and isinstance(default[0], str) and (default[0] == lora.name or is_for_tcd(default[0])):
         return
     p.prompt = put_into(p, p.prompt, lora.name, preset.weight)
-    if getattr(p, "hr_prompt", None):
-        p.hr_prompt = put_into(p, p.hr_prompt, lora.name, preset.weight)
+    hires_prompt = jobs.get_hires_prompt(p)
+    if hires_prompt:
+        p.hr_prompt = put_into(p, hires_prompt, lora.name, preset.weight)
 
 
 def put_into(p: Any, prompt: Any, name: str, weight: float) -> Any:
     """A prompt, or a list of them, with the LoRA where the host will see it."""
     if isinstance(prompt, list):
         return [put_into(p, one, name, weight) for one in prompt]
-    has_comments = host.strips_comments(p)
+    has_comments = options.strips_comments(p)
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, p.styles or [])
     if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, has_comments)):
         return prompt

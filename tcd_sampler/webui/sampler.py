@@ -7,15 +7,15 @@ import torch
 from modules import rng, shared
 from modules.sd_samplers_kdiffusion import KDiffusionSampler
 
-from ..messages import UNKNOWN_SCHEDULE
+from ..messages import UNKNOWN_SCHEDULE, Message
 from ..sampling import sample_tcd
 from ..schedule import find_table, get_sigmas_tcd
-from .compat import host
-from .compat.host import get_option
+from .compat import jobs, schedules
+from .compat.options import get_option
 from .denoiser import TCDDenoiser
 from .errors import bad_input
 from .job import get_gamma, has_tcd_hires_pass, is_tcd, use_schedule_name
-from .said import say
+from .notify import notify
 
 
 class TCDSampler(KDiffusionSampler):
@@ -27,19 +27,21 @@ class TCDSampler(KDiffusionSampler):
         self.model_wrap = self.model_wrap_cfg.inner_model
         with bad_input():
             table = find_table(self.model_wrap)
-        host.set_automatic_schedule(self.model_wrap, lambda n: get_sigmas_tcd(n, table, shared.device))
+        schedules.set_automatic_schedule(self.model_wrap, lambda n: get_sigmas_tcd(n, table, shared.device))
 
     def initialize(self, p: Any) -> dict[str, Any]:
         """The keyword arguments that sample_tcd gets from this job."""
-        return {**super().initialize(p), "gamma": get_gamma(p), "noise_sampler": get_step_noise(p)}
+        with bad_input():
+            gamma = get_gamma(p)
+        return {**super().initialize(p), "gamma": gamma, "noise_sampler": get_step_noise(p)}
 
     def get_sigmas(self, p: Any, steps: int) -> torch.Tensor:
         """The host's choice, which for "Automatic" is TCD's schedule."""
         use_schedule_name(p, p.is_hr_pass)
-        unknown = host.find_unknown_schedule()
+        unknown = schedules.find_unknown_schedule()
         if unknown is None or p.sampler_noise_scheduler_override:
             return super().get_sigmas(p, steps)  # type: ignore[no-any-return]
-        say(p, UNKNOWN_SCHEDULE, schedule=repr(unknown))
+        notify(p, Message(UNKNOWN_SCHEDULE, {"schedule": repr(unknown)}))
         return self.model_wrap.get_sigmas(steps)  # type: ignore[no-any-return]
 
     def sample(self, p: Any, x: torch.Tensor, *args: Any, steps: int | None = None, **kwargs: Any) -> torch.Tensor:
@@ -52,8 +54,7 @@ class TCDSampler(KDiffusionSampler):
 
 def check_model(p: Any) -> None:
     """BadInput if TCD has no meaning for a job's checkpoint. A hires pass with one of its own judges that itself."""
-    has_own_checkpoint = getattr(p, "hr_checkpoint_name", None) not in (None, "", host.SAME_CHECKPOINT)
-    if is_tcd(p.sampler_name) or (has_tcd_hires_pass(p) and not has_own_checkpoint):
+    if is_tcd(p.sampler_name) or (has_tcd_hires_pass(p) and not jobs.has_own_hires_checkpoint(p)):
         TCDSampler(p.sd_model)
 
 
@@ -63,7 +64,7 @@ def get_step_noise(p: Any) -> Callable[..., torch.Tensor]:
     The generators are this pass's alone, so that nobody else's draws shift them, nor they anyone's.
     """
     delta = get_option("eta_noise_seed_delta", 0) or 0
-    start = getattr(p.rng, "rng", p.rng)  # ControlNet may have wrapped it
+    start = jobs.get_generator(p)
     noise = rng.ImageRNG(start.shape, [seed + delta for seed in start.seeds])
     noise.is_first = False  # the start is drawn already, by the host
     if not delta:

@@ -7,17 +7,19 @@ from typing import Any
 import gradio as gr
 from modules import scripts
 
+from ..errors import UserError
 from ..gamma import DEFAULT_GAMMA, check_gamma
-from .advice import say_hints
+from .advice import show_warnings
 from .arguments import set_arguments
-from .errors import BadInput, refusing, reporting
+from .errors import refusing, reporting
 from .extension import add_to_lists, finish
-from .job import Gammas, follow_sampler, prepare, settle
+from .job import follow_sampler, prepare, settle
 from .names import GAMMA, HIRES_GAMMA, NAME
+from .notify import add_to_info, clear_messages
 from .presets import follow_preset
 from .registration import register
-from .said import add_to_info, forget_said
 from .sampler import check_model
+from .state import Gammas
 from .ui.controls import Controls
 from .ui.infotext import InfotextField, read_gamma, read_hires_gamma
 from .ui.settings import check_settings
@@ -67,8 +69,8 @@ class TCDScript(scripts.Script):
     def before_process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, preset: Any = None, *_: Any) -> None:
         """Settles what decides the image, before other extensions copy the job or send it to other machines."""
         register()  # whatever has called itself TCD since
-        forget_said(p)
-        with refusing(p), suppress(BadInput):  # which process() will refuse
+        clear_messages(p)
+        with refusing(p), suppress(UserError):  # which process() will refuse
             self.settle(p, gamma, hires_gamma, preset)
 
     def settle(self, p: Any, gamma: Any, hires_gamma: Any, preset: Any) -> Gammas | None:
@@ -89,7 +91,7 @@ class TCDScript(scripts.Script):
     def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
         with reporting(p):
             if follow_sampler(p) and batch_number == 0:
-                say_hints(p)
+                show_warnings(p)
 
     def postprocess(self, p: Any, processed: Any, *_: Any) -> None:
         add_to_info(p, processed)
@@ -99,5 +101,5 @@ def keep_gamma(value: Any) -> float:
     """A saved default of the slider; the slider's own where the user's file has none that can be."""
     try:
         return check_gamma(value)
-    except ValueError:
+    except UserError:
         return DEFAULT_GAMMA

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..messages import Message
-from .compat.host import get_option
+from .compat.options import get_option
 
 LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 

@@ -128,14 +128,14 @@ def test_a_files_use_is_possible(file):
     assert 1 <= use.steps[0] <= use.steps[1]
     assert 1 <= use.cfg_scale[0] <= use.cfg_scale[1]
     assert use.sampler in ("TCD", "LCM", "Euler")
-    assert (use.gamma is not None) == use.is_for_tcd == (use.line in ("TCD", "TDD", "Hyper-SD unified"))
-    assert (use.schedule is not None) == (use.sampler == "Euler" or use.line == "DMD2")
+    assert (use.gamma is not None) == use.is_for_tcd == (use.method in ("TCD", "TDD", "Hyper-SD unified"))
+    assert (use.schedule is not None) == (use.sampler == "Euler" or use.method == "DMD2")
 
 
 @FILES
 def test_a_file_has_the_steps_that_its_name_tells(file):
     steps = re.search(r"(?<!\d)(\d+)steps?", file.name)
-    if steps and file.use.line not in ("Hyper-SD unified", "DMD2"):  # these work with more, too
+    if steps and file.use.method not in ("Hyper-SD unified", "DMD2"):  # these work with more, too
         assert file.use.steps == (int(steps[1]),) * 2
 
 
@@ -145,7 +145,7 @@ def test_no_two_files_share(field):
     assert [value for value, number in values.items() if value and number > 1] == []
 
 
-def test_a_file_may_be_looked_up_by_line_and_family():
+def test_a_file_may_be_looked_up_by_method_and_family():
     assert CATALOGUE.find("TCD", SDXL) is TCD
     assert CATALOGUE.find("TDD", SDXL) is TDD
     assert CATALOGUE.find("TCD", SD2).name == "TCD-SD21-base-LoRA"
@@ -169,10 +169,10 @@ def test_the_files_for_tcd():
 
 def test_a_file_has_what_it_does_not_bring_from_its_line():
     normal = next(file for file in CATALOGUE.files if file.name == "pcm_sdxl_normalcfg_4step_converted")
-    line = CATALOGUE.lines["PCM, normal CFG"]
-    assert normal.use.cfg_scale == (2.5, 3.5) != tuple(line["cfg_scale"])
+    method = CATALOGUE.methods["PCM, normal CFG"]
+    assert normal.use.cfg_scale == (2.5, 3.5) != tuple(method["cfg_scale"])
     assert (normal.use.sampler, normal.use.schedule) == ("Euler", "SGM Uniform")
-    assert normal.license == line["license"]
+    assert normal.license == method["license"]
 
 
 def get_size(family, width, metadata):
@@ -189,7 +189,7 @@ def get_size(family, width, metadata):
 @pytest.mark.parametrize("file", [file for file in CATALOGUE.files if file.name not in OTHER_LAYOUTS], ids=get_name)
 def test_a_size_is_that_of_the_layout(file):
     width = 4 if "Hyper" in file.name or file.name == "dmd2_sdxl_4step_lora" else 2
-    tagged = file.use.line in ("TCD", "LCM") or file.name.startswith(("Hyper-SDXL", "Hyper-SD15-1step"))
+    tagged = file.use.method in ("TCD", "LCM") or file.name.startswith(("Hyper-SDXL", "Hyper-SD15-1step"))
     assert file.size == get_size(file.family, width, {"format": "pt"} if tagged else {})
 
 
@@ -219,27 +219,27 @@ def test_a_files_name_hints_at_it(file):
 @FILES
 def test_a_files_name_has_its_lines_words(file):
     """So that it is known with something added to it."""
-    assert CATALOGUE.find_use(f"{file.name} lora 8").line == file.use.line
+    assert CATALOGUE.find_use(f"{file.name} lora 8").method == file.use.method
 
 
-@pytest.mark.parametrize(("name", "line"), NAMES.items())
-def test_names(name, line):
+@pytest.mark.parametrize(("name", "method"), NAMES.items())
+def test_names(name, method):
     identity = CATALOGUE.identify(make_lora(name))
-    assert (identity and identity.use) == (line and CATALOGUE.make_use(line, CATALOGUE.lines[line]))
+    assert (identity and identity.use) == (method and CATALOGUE.make_use(method, CATALOGUE.methods[method]))
 
 
 def test_every_line_has_a_name_that_tells_it():
-    assert set(NAMES.values()) - {None} == set(CATALOGUE.lines)
+    assert set(NAMES.values()) - {None} == set(CATALOGUE.methods)
 
 
 def test_the_metadata_tell():
     identity = CATALOGUE.identify(make_lora(metadata={"modelspec.title": "TCD SDXL"}))
-    assert (identity.file, identity.use.line, identity.by) == (None, "TCD", METADATA)
+    assert (identity.file, identity.use.method, identity.by) == (None, "TCD", METADATA)
 
 
 def test_what_its_trainer_called_it_is_but_a_name():
     identity = CATALOGUE.identify(make_lora(metadata={"ss_output_name": "TCD SDXL"}))
-    assert (identity.file, identity.use.line, identity.by) == (None, "TCD", NAME)
+    assert (identity.file, identity.use.method, identity.by) == (None, "TCD", NAME)
 
 
 def test_other_metadata_do_not():
@@ -251,20 +251,20 @@ def test_other_metadata_do_not():
 def test_metadata_may_be_of_any_type(key, value):
     """A WebUI makes what it can of JSON in them."""
     assert CATALOGUE.identify(make_lora(metadata={key: value})) is None
-    assert CATALOGUE.identify(make_lora("my tcd", {key: value})).use.line == "TCD"
+    assert CATALOGUE.identify(make_lora("my tcd", {key: value})).use.method == "TCD"
 
 
 def test_names_without_a_lines_keywords_name_none():
     assert not any(CATALOGUE.keywords.search(name.lower()) for name in ("", "add-detail-xl", "film_camera"))
-    known = [*CATALOGUE.files, *map(make_lora, (name for name, line in NAMES.items() if line))]
+    known = [*CATALOGUE.files, *map(make_lora, (name for name, method in NAMES.items() if method))]
     assert all(CATALOGUE.keywords.search(file.name.lower()) for file in known)
 
 
 def test_content_beats_metadata_beats_a_name():
     lora = make_lora("TCD-SDXL-LoRA", {"modelspec.title": "LCM LoRA"})
     assert CATALOGUE.identify(lora, [TDD.sha256]).file is TDD
-    assert CATALOGUE.identify(lora).use.line == "LCM"
-    assert CATALOGUE.identify(make_lora("TCD-SDXL-LoRA", {"modelspec.title": "my style"})).use.line == "TCD"
+    assert CATALOGUE.identify(lora).use.method == "LCM"
+    assert CATALOGUE.identify(make_lora("TCD-SDXL-LoRA", {"modelspec.title": "my style"})).use.method == "TCD"
 
 
 def test_an_ordinary_lora_is_none_of_them():

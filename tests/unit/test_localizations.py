@@ -1,20 +1,19 @@
-"""Every translation is of something that is said, and says all of it."""
+"""Each sentence can be said in every language, with all that belongs into it; and nothing else is translated."""
 
 import json
 import re
 from pathlib import Path
-from string import Formatter
 
 import pytest
 
-from tcd_sampler import messages
+from tcd_sampler.messages import Message
 from tcd_sampler.presets import BUILT_IN
 
-ROOT = Path(__file__).parents[2]
-TEMPLATES = {value for name, value in vars(messages).items() if name.isupper() and isinstance(value, str)}
-SOURCES = "".join(re.sub(r'"\n\s*"', "", path.read_text()) for path in (ROOT / "tcd_sampler" / "webui").rglob("*.py"))
+from ..support.messages import TEMPLATES, list_places
 
-FILES = sorted((ROOT / "localizations").glob("*.json"))
+ROOT = Path(__file__).parents[2]
+SOURCES = "".join(re.sub(r'"\n\s*"', "", path.read_text()) for path in (ROOT / "tcd_sampler" / "webui").rglob("*.py"))
+FILES = {path.stem: path for path in sorted((ROOT / "localizations").glob("*.json"))}
 
 
 def read(path):
@@ -23,27 +22,36 @@ def read(path):
     return dict(pairs)
 
 
-def places(template):
-    return {name for _, name, _, _ in Formatter().parse(template) if name}
+TRANSLATIONS = {"English": {text: text for text in TEMPLATES.values()}, **{stem: read(FILES[stem]) for stem in FILES}}
+LABELS = re.findall(r'(?:label=|info=|make_button\(|\.info\()"([^"]+)"', SOURCES)
+PRESETS = {preset.name for preset in BUILT_IN}
 
 
 def test_there_are_some():
-    assert [path.name for path in FILES] == ["zh_CN.json"]
+    assert [*FILES] == ["zh_CN"]
+    assert len(TEMPLATES) == len(set(TEMPLATES.values())) > 50
+    assert len(LABELS) >= 10
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_all_that_is_said_is_translated(path):
-    translations = read(path)
-    assert translations.keys() >= TEMPLATES
-    assert {preset.name for preset in BUILT_IN} <= translations.keys()
-    labels = re.findall(r'(?:label=|info=|make_button\(|\.info\()"([^"]+)"', SOURCES)
-    assert len(labels) >= 10
-    assert set(labels) <= translations.keys()
-    for template in TEMPLATES:
-        assert places(translations[template]) == places(template)
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_every_sentence_can_be_said(language, name):
+    template = TEMPLATES[name]
+    translation = TRANSLATIONS[language][template]
+    values = {place: f"<{place}>" for place in list_places(template)}
+    sentence = str(Message(translation, values))
+    assert list_places(translation) == values.keys()
+    assert all(value in sentence for value in values.values())
+    assert re.sub("<[a-z_]+>", "", sentence).isprintable()
+    assert not re.search("[{}]", sentence)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_nothing_else_is(path):
-    said = TEMPLATES | {preset.name for preset in BUILT_IN}
-    assert [text for text in read(path) if text not in said and f'"{text}"' not in SOURCES] == []
+@pytest.mark.parametrize("language", FILES)
+def test_the_labels_and_presets_are_translated(language):
+    assert {*LABELS, *PRESETS} - TRANSLATIONS[language].keys() == set()
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_nothing_is_translated_that_is_not_said(language):
+    known = {*TEMPLATES.values(), *PRESETS}
+    assert [text for text in TRANSLATIONS[language] if text not in known and f'"{text}"' not in SOURCES] == []

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from tcd_sampler import messages
 from tcd_sampler.loras.catalogue import CATALOGUE
 from tcd_sampler.presets import BUILT_IN, Preset, Presets
+
+from ..support.messages import refused
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ MINE = Preset("mine", steps=6, cfg_scale=1.5, gamma=0.45, lora="my-lora", weight
 
 @pytest.mark.parametrize("preset", BUILT_IN, ids=lambda preset: preset.name)
 def test_the_built_in_ones_are_what_their_loras_are_made_for(preset):
-    [use] = {file.use for file in CATALOGUE.for_tcd if file.use.line == preset.lora}
+    [use] = {file.use for file in CATALOGUE.for_tcd if file.use.method == preset.lora}
     assert use.steps[0] <= preset.steps <= use.steps[1]
     assert use.cfg_scale[0] <= preset.cfg_scale <= use.cfg_scale[1]
     assert preset.gamma == use.gamma
@@ -26,17 +29,19 @@ def test_the_built_in_ones_are_what_their_loras_are_made_for(preset):
 
 
 def test_there_is_one_for_every_line_of_loras_for_tcd():
-    assert {preset.lora for preset in BUILT_IN} == {file.use.line for file in CATALOGUE.for_tcd}
+    assert {preset.lora for preset in BUILT_IN} == {file.use.method for file in CATALOGUE.for_tcd}
 
 
 def test_those_for_img2img_are_listed_there_alone(presets):
-    names = {preset.name for preset in presets.list(img2img=True)} - {r.name for r in presets.list(img2img=False)}
+    names = {preset.name for preset in presets.list(img2img=True)} - {
+        preset.name for preset in presets.list(img2img=False)
+    }
     assert names == {"TCD inpainting, 8 steps"}
 
 
 def test_those_for_img2img_are_found_there_alone(presets):
     assert presets.find("TCD inpainting, 8 steps").denoising_strength == 0.99
-    with pytest.raises(ValueError, match=r"^TCD preset 'TCD inpainting, 8 steps' is for img2img\.$"):
+    with refused(messages.PRESET_FOR_IMG2IMG, preset="'TCD inpainting, 8 steps'"):
         presets.find("TCD inpainting, 8 steps", img2img=False)
 
 
@@ -60,51 +65,69 @@ def test_deleting(presets):
     presets.save(Preset("other"))
     presets.delete("mine")
     assert presets.read_own() == [Preset("other")]
-    with pytest.raises(ValueError, match=r"^TCD preset must be one of: TCD, 4 steps; .*; other; not 'mine'\.$"):
+    names = "; ".join([*(preset.name for preset in BUILT_IN), "other"])
+    with refused(messages.UNKNOWN_PRESET, names=names, value="'mine'"):
         presets.delete("mine")
 
 
 def test_built_in_ones_stay(presets):
-    sentence = "TCD preset 'TCD, 4 steps' is built in: it can only be "
-    with pytest.raises(ValueError, match=f"{sentence}saved under another name"):
+    with refused(messages.SAVE_BUILT_IN, preset="'TCD, 4 steps'"):
         presets.save(Preset("TCD, 4 steps"))
-    with pytest.raises(ValueError, match=f"{sentence}left as it is"):
+    with refused(messages.DELETE_BUILT_IN, preset="'TCD, 4 steps'"):
         presets.delete("TCD, 4 steps")
     assert not presets.file.exists()
 
 
+@pytest.mark.parametrize(("field", "value"), [("name", ""), ("name", None), ("sampler", 3), ("lora", 3)])
+def test_what_must_be_text(field, value):
+    with refused(messages.PRESET_TEXT, field=field, value=repr(value)):
+        Preset(**{"name": "x", field: value})
+
+
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("field", "value", "low", "high"),
     [
-        ("name", "", "A TCD preset's name must be a text, not ''."),
-        ("name", None, "A TCD preset's name must be a text, not None."),
-        ("sampler", 3, "A TCD preset's sampler must be a text, not 3."),
-        ("steps", 0, "The steps of the TCD preset 'x' must be a whole number from 1 to 150, not 0."),
-        ("steps", "4", "The steps of the TCD preset 'x' must be a whole number from 1 to 150, not '4'."),
-        ("steps", True, "The steps of the TCD preset 'x' must be a whole number from 1 to 150, not True."),
-        ("steps", 4.5, "The steps of the TCD preset 'x' must be a whole number from 1 to 150, not 4.5."),
-        ("cfg_scale", 0.5, "The cfg_scale of the TCD preset 'x' must be a number from 1 to 30, not 0.5."),
-        ("gamma", 1.1, "The gamma of the TCD preset 'x' must be a number from 0 to 1, not 1.1."),
-        ("denoising_strength", 2, "The denoising_strength of the TCD preset 'x' must be a number from 0 to 1, not 2."),
-        ("weight", None, "The weight of the TCD preset 'x' must be a number from -10 to 10, not None."),
-        ("weight", float("nan"), "The weight of the TCD preset 'x' must be a number from -10 to 10, not nan."),
-        ("lora", 3, "A TCD preset's lora must be a text, not 3."),
+        ("steps", 0, 1, 150),
+        ("steps", "4", 1, 150),
+        ("steps", True, 1, 150),
+        ("steps", 4.5, 1, 150),
+        ("cfg_scale", 0.5, 1, 30),
+        ("denoising_strength", 2, 0, 1),
+        ("weight", None, -10, 10),
+        ("weight", float("nan"), -10, 10),
     ],
 )
-def test_what_cannot_be_a_preset(field, value, sentence):
-    with pytest.raises(ValueError) as error:
+def test_what_must_be_a_number(field, value, low, high):
+    template = messages.PRESET_WHOLE_NUMBER if field == "steps" else messages.PRESET_NUMBER
+    with refused(template, preset="'x'", field=field, low=low, high=high, value=repr(value)):
         Preset(**{"name": "x", field: value})
-    assert str(error.value) == sentence
+
+
+def test_a_presets_gamma_must_be_one():
+    with refused(messages.BAD_GAMMA, field="TCD preset 'x': gamma", value="1.1"):
+        Preset("x", gamma=1.1)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "{}", "[1]", '[{"steps": 4}]', '[{"name": "x", "step": 4}]', '[{"name": 3}]']
+    ("text", "template"),
+    [
+        ("", None),
+        ("{", None),
+        ("{}", messages.NOT_A_LIST),
+        ("[1]", messages.PRESET_FIELDS),
+        ('[{"steps": 4}]', messages.PRESET_FIELDS),
+        ('[{"name": "x", "step": 4}]', messages.PRESET_FIELDS),
+        ('[{"name": 3}]', messages.PRESET_TEXT),
+    ],
 )
-def test_a_file_that_cannot_be_read_is_said_and_left(presets, text):
+def test_a_file_that_cannot_be_read_is_said_and_left(presets, text, template):
     presets.file.write_text(text)
     for use in (presets.read_own, presets.list, lambda: presets.save(MINE), lambda: presets.delete("mine")):
-        with pytest.raises(ValueError, match=r"presets\.json cannot be read \(.*\)\. Fix or remove the file\."):
+        with refused(messages.CANNOT_READ_PRESETS, file="presets.json") as error:
             use()
+        reason = error.value.__cause__
+        assert error.value.message.values["reason"] == str(reason)
+        assert isinstance(reason, json.JSONDecodeError) if template is None else reason.message.template == template
     assert presets.file.read_text() == text
     assert presets.find("TCD, 4 steps").steps == 4  # the built-in ones are there all the same
 
@@ -116,8 +139,9 @@ def test_a_file_from_an_editor_that_marks_its_encoding(presets):
 
 def test_a_name_that_cannot_be_written(presets, tmp_path):
     presets.save(MINE)
-    with pytest.raises(ValueError, match=r"presets\.json cannot be written \(.*surrogates not allowed"):
+    with refused(messages.CANNOT_WRITE, file="presets.json") as error:
         presets.save(Preset("half \ud83d a sign"))
+    assert "surrogates not allowed" in error.value.message.values["reason"]
     assert presets.read_own() == [MINE]
     assert [path.name for path in tmp_path.iterdir()] == ["presets.json"]
 
@@ -130,7 +154,7 @@ def test_a_file_that_cannot_be_written_stays(presets, monkeypatch, tmp_path):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(ValueError, match=r"presets\.json cannot be written \(.*No space left on device\)\."):
+    with refused(messages.CANNOT_WRITE, file="presets.json", reason="No space left on device"):
         presets.save(Preset("other"))
     assert presets.file.read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["presets.json"]

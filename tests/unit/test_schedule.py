@@ -4,16 +4,14 @@ import diffusers
 import k_diffusion
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tcd_sampler import get_sigmas_tcd, tcd_timesteps
+from tcd_sampler import get_sigmas_tcd, messages, tcd_timesteps
 from tcd_sampler.schedule import check_table, find_table, nearest_timesteps
 
-ALPHAS_CUMPROD = diffusers.TCDScheduler().alphas_cumprod
-TABLE = ((1 - ALPHAS_CUMPROD) / ALPHAS_CUMPROD).sqrt()
-ZERO_SNR_ALPHAS_CUMPROD = diffusers.TCDScheduler(rescale_betas_zero_snr=True).alphas_cumprod
-ZERO_SNR_TABLE = ((1 - ZERO_SNR_ALPHAS_CUMPROD) / ZERO_SNR_ALPHAS_CUMPROD).sqrt()
+from ..support.messages import refused
+from .tables import TABLE, ZERO_SNR_TABLE
 
 
 @pytest.mark.parametrize("n", range(1, 51))
@@ -44,9 +42,11 @@ def assert_is_schedule(sigmas, n):
     assert sigmas[-1] == 0
 
 
-@pytest.mark.parametrize("table", [TABLE, TABLE.double(), ZERO_SNR_TABLE], ids=["float32", "float64", "zero-snr"])
-def test_every_number_of_steps_is_strictly_decreasing(table):
-    for n in [*range(1, 1100), *range(1100, 15000, 31), 15000]:
+@pytest.mark.parametrize(
+    ("table", "gap"), [(TABLE, 1), (TABLE.double(), 10), (ZERO_SNR_TABLE, 10)], ids=["float32", "float64", "zero-snr"]
+)
+def test_the_levels_are_strictly_decreasing(table, gap):
+    for n in [*range(1, 60), *range(60, 1100, gap), *range(1100, 15000, 100 * gap), 15000]:
         assert_is_schedule(get_sigmas_tcd(n, table), n)
 
 
@@ -77,7 +77,7 @@ def test_the_schedule_is_made_on_the_device_asked_for():
 
 
 def test_a_negative_number_of_steps_is_refused():
-    with pytest.raises(ValueError, match="n must be a number of steps from 0 up, not -1"):
+    with refused(messages.BAD_STEPS, value=-1):
         tcd_timesteps(-1)
 
 
@@ -94,16 +94,15 @@ def test_a_negative_number_of_steps_is_refused():
     ids=["999 levels", "descending", "flow", "flow of 10000", "nan", "matrix"],
 )
 def test_other_families_are_refused(table):
-    with pytest.raises(ValueError, match="TCD needs a diffusion model"):
+    with refused(messages.NOT_A_DIFFUSION_MODEL):
         get_sigmas_tcd(4, table)
 
 
 def test_a_model_without_a_noise_table_is_refused():
-    with pytest.raises(ValueError, match="model must have a noise table"):
+    with refused(messages.NO_NOISE_TABLE):
         find_table(torch.nn.Identity())
 
 
-@settings(max_examples=300)
 @given(st.floats(float(TABLE[0]) / 2, float(TABLE[-1]) * 2))
 def test_the_nearest_timestep_is_nearest(sigma):
     log_distance = (check_table(TABLE).double().log() - torch.tensor(sigma, dtype=torch.float64).log()).abs()

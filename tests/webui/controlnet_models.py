@@ -39,7 +39,7 @@ CANNY, DEPTH, IP_ADAPTER = "control_v11p_sd15_canny", "control_v11f1p_sd15_depth
 IMAGE_WIDTH, IMAGE_TOKENS = 1024, 4
 """What an IP-Adapter is given of an image, and how many tokens it makes of that."""
 
-HINTS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96), (WIDTH, 256)]
+WARNINGS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96), (WIDTH, 256)]
 """A ControlNet's convolutions over its image."""
 
 HINT_GAIN = 1.7
@@ -98,7 +98,7 @@ def unet() -> Shapes:
 def controlnet() -> Shapes:
     model = "control_model"
     yield from encoder(model)
-    for i, (width, width_in) in enumerate(HINTS):
+    for i, (width, width_in) in enumerate(WARNINGS):
         yield from layer(f"{model}.input_hint_block.{2 * i}", width, width_in, 3, 3)
     for i, width in enumerate(get_skipped_widths()):
         yield from layer(f"{model}.zero_convs.{i}.0", width, width, 1, 1)

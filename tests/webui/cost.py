@@ -161,6 +161,9 @@ def print_jobs(webui: TimedWebUI, repeat: Repeat) -> None:
     for name, jobs in PAIRS.items():
         rows.append([name, *describe(*measure_jobs(webui, repeat, *jobs)), JOB_TARGET])
     rows.append(["Apply", *describe(*measure_apply(webui, repeat)), APPLY_TARGET])
+    (webui.lora_folder / f"{LORA}.safetensors").unlink()
+    webui.refresh_loras()
+    rows.append(["plain job, no TCD LoRA", *describe(*measure_jobs(webui, repeat, *PAIRS["plain job"])), JOB_TARGET])
     print_table(rows)
 
 
@@ -262,6 +265,7 @@ def measure(args: argparse.Namespace, browser) -> None:
         webui = make_webui(args, f"with-{count}", THIS)
         with webui:
             print_jobs(webui, repeat)
+        fill_lora_folder(args.folder / "Lora", count)
         if args.starts and count in (args.loras[0], args.loras[-1]):
             without = make_webui(args, f"without-{count}", {})
             print_starts(without, webui, args.starts, browser, with_page=count == args.loras[0])

@@ -1,6 +1,6 @@
-"""Runs the host tests in WebUIs, two at once, and prints the table of them in docs/hosts.md.
+"""Runs the host tests in WebUIs, two at once, and prints a table of them.
 
-    python -m tests.webui.report [--long] [--at-once N] [WEBUI ...]
+    python -m tests.webui.report [--long] [--extensions DIR] [--at-once N] [WEBUI ...]
 
 Without a WebUI's folder, those that TCD_WEBUI_DIRS lists (a:b:c), else those in ~/.cache/sd-webui-tcd/webuis. Ends with
 1 if a test failed anywhere.
@@ -29,13 +29,19 @@ COLUMNS = {
     "test_controlnet": "ControlNet",
     "test_seeds": "seeds",
     "test_life": "jobs",
+    "test_company": "company",
+    "test_schedule_names": "schedules",
     "test_lora": "LoRA",
+    "test_lora_faults": "LoRA faults",
     "test_presets": "presets",
     "test_bad_input": "bad input",
     "test_page": "page",
     "test_preset_page": "presets' page",
     "test_miniature": "miniature",
     "test_reload": "reload",
+    "test_start": "start",
+    "test_neighbours": "neighbours",
+    "test_distributed": "distributed",
 }
 """What the table calls the tests of a file."""
 
@@ -148,13 +154,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the host tests in WebUIs and print a table of them.")
     parser.add_argument("webuis", nargs="*", type=Path, metavar="WEBUI", help="a WebUI's folder")
     parser.add_argument("--long", action="store_true", help="run the long tests too")
+    parser.add_argument("--extensions", metavar="DIR", help="other extensions for the tests, one subfolder each")
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="WebUIs at a time")
     args = parser.parse_args()
     webuis = args.webuis or find_webuis()
     if not webuis:
         print(f"No WebUI found, so tests/webui were not run: TCD_WEBUI_DIRS lists none, nor is any in {FOLDER}.")
         return 0
-    options = ["--long"] if args.long else []
+    options = [*(["--long"] if args.long else []), *(["--extensions", args.extensions] if args.extensions else [])]
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // args.at_once)))  # of each
     with ThreadPoolExecutor(args.at_once) as pool:
         results = [result for part in pool.map(lambda webui: run_all(webui, options), webuis) for result in part]

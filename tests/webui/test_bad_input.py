@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from tcd_sampler import messages
+
 from .conftest import long, needs
 
-SENTENCE = "TCD gamma must be a number from 0 to 1, not {}."
 BAD = {
     "high": "'high'",
     "0.3": "'0.3'",
@@ -17,6 +18,10 @@ BAD = {
     None: "None",
     True: "True",
 }
+
+
+def bad_gamma(field, shown):
+    return messages.BAD_GAMMA.format(field=field, value=shown)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +47,7 @@ def test_gamma(jobs, webui, kind, gamma):
     before = webui.log().count("100%")
     fields = {"init_images": [picture()]} if kind == "img2img" else {}
     shown = "[0.3]" if gamma == [0.3] else BAD.get(gamma, "1" + "0" * 17 + "..." + "0" * 19)
-    assert jobs.refused(gamma, kind=kind, **fields) == SENTENCE.format(shown)
+    assert jobs.refused(gamma, kind=kind, **fields) == bad_gamma("TCD gamma", shown)
     assert webui.log().count("100%") == before
 
 
@@ -52,13 +57,12 @@ def test_gamma(jobs, webui, kind, gamma):
 def test_hires_gamma(jobs, gamma):
     """The first pass would be another sampler's, and is not run either."""
     fields = {"enable_hr": True, "hr_scale": 1, "sampler_name": "Euler a", "hr_sampler_name": "TCD"}
-    sentence = jobs.refused(0.3, gamma, **fields)
-    assert sentence.startswith("TCD hires gamma must be a number from 0 to 1, not ")
+    assert jobs.refused(0.3, gamma, **fields).startswith(bad_gamma("TCD hires gamma", "")[:-1])
 
 
 @pytest.mark.parametrize("eta", [pytest.param(-0.1, marks=long), 1.1])
 def test_eta(jobs, eta):
-    assert jobs.refused(eta=eta) == f"eta, which is gamma for TCD, must be a number from 0 to 1, not {eta}."
+    assert jobs.refused(eta=eta) == bad_gamma("eta", eta)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +71,13 @@ def test_eta(jobs, eta):
 def test_a_pasted_infotext(jobs, webui, text):
     needs(webui.can_paste, "infotext in requests")
     infotext = f"a house\nSteps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 7, TCD gamma: {text}"
-    assert jobs.refused(infotext=infotext) == SENTENCE.format(text if text[-1].isdigit() else repr(text))
+    assert jobs.refused(infotext=infotext) == bad_gamma("TCD gamma", text if text[-1].isdigit() else repr(text))
 
 
 @pytest.mark.parametrize("value", [2, pytest.param("high", marks=long)])
 def test_the_setting(jobs, value):
     sentence = jobs.refused(override_settings={"tcd_default_gamma": value})
-    assert sentence == f"The setting tcd_default_gamma must be a number from 0 to 1, not {value!r}."
+    assert sentence == bad_gamma("tcd_default_gamma", repr(value))
 
 
 @long
@@ -87,10 +91,7 @@ def test_a_gamma_that_is_not_used_is_not_checked(jobs):
 
 
 def test_flow_models(jobs):
-    assert jobs.refused(actions="flow") == (
-        "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
-        "not a flow model (SD3, Flux) or another family."
-    )
+    assert jobs.refused(actions="flow") == messages.NOT_A_DIFFUSION_MODEL
 
 
 def test_each_pass_judges_its_own_checkpoint(jobs, webui):
@@ -99,11 +100,11 @@ def test_each_pass_judges_its_own_checkpoint(jobs, webui):
     fields = {"sampler_name": "Euler a", "actions": "flow-first", **hires}
     own = {"hr_checkpoint_name": f"{webui.model}.safetensors"}
     assert "Hires sampler: TCD" in jobs.txt2img(**fields, **own).infotext
-    assert jobs.refused(**fields).startswith("TCD needs a diffusion model")
+    assert jobs.refused(**fields) == messages.NOT_A_DIFFUSION_MODEL
 
 
 @pytest.mark.parametrize(("values", "shown"), [("0.5, 1.1", "1.1"), ("0.5, high", "'high'"), ("0.5-1.5 (+0.5)", "1.5")])
 def test_the_plot_checks_its_values_first(jobs, webui, values, shown):
     reads_text = "opt.prepare" in webui.read_script("xyz_grid.py")
     needs(reads_text or "high" not in values, "way for an axis to check text")
-    assert jobs.refused(**jobs.plot("[TCD] Gamma", values)) == SENTENCE.format(shown)
+    assert jobs.refused(**jobs.plot("[TCD] Gamma", values)) == bad_gamma("TCD gamma", shown)

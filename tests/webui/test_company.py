@@ -1,9 +1,9 @@
 """Other extensions' ways with jobs: copies of them, jobs inside jobs, and what they change while a job runs."""
 
-import json
-
 import numpy
 import pytest
+
+from tcd_sampler import messages
 
 from .conftest import long, needs
 from .jobs import NOTHING, picture
@@ -61,8 +61,8 @@ def test_a_plots_values_are_arguments(jobs, axis, settled):
 
 
 def test_a_bad_gamma_stays_where_it_is(jobs):
-    assert "not 'high'" in jobs.refused("high", actions="copy", **CHEAP)
-    assert "not 'high'" in jobs.refused(0.3, "high", actions="copy", **CHEAP, **HIRES)
+    assert "got 'high'" in jobs.refused("high", actions="copy", **CHEAP)
+    assert "got 'high'" in jobs.refused(0.3, "high", actions="copy", **CHEAP, **HIRES)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_job_whose_sampler_is_changed_meanwhile(jobs):
     """Nothing is said of a pass that it has not, and its infotext has no gamma."""
     result = jobs.txt2img(0.8, actions="change", **CHEAP)
     assert gamma(result) is None
-    assert "TCD hints" not in result.info["extra_generation_params"]
+    assert "TCD warnings" not in result.info["extra_generation_params"]
     # img2img has made its sampler by then
     assert gamma(jobs.img2img(0.8, actions="change", **CHEAP)) == 0.8
 
@@ -135,40 +135,51 @@ def test_warnings_under_a_script(jobs, webui, file):
     overrides = {"tcd_distilled_checkpoints": ""}
     run = jobs.txt2img if file == "prompts_from_file.py" else jobs.img2img
     result = run(0.8, scheduler="Karras", override_settings=overrides, **CHEAP, **script)
-    said = result.info["extra_generation_params"].get("TCD hints", [])
+    said = result.info["extra_generation_params"].get("TCD warnings", [])
     assert any("Karras" in sentence for sentence in said), said
     assert len(set(said)) == len(said)
-    assert not any("TCD hints" in text for text in result.info["infotexts"])
+    assert not any("TCD warnings" in text for text in result.info["infotexts"])
 
 
 # Bugs of ours
 
 
-@pytest.mark.parametrize("name", ["follow_preset", "settle", "check_model"])
-def test_a_bug_ends_the_job_and_is_told(jobs, webui, name):
+BUGS = {
+    "KeyError": "KeyError: 'planted'",
+    "ValueError": "ValueError: could not convert string to float: 'planted'",
+    "RuntimeError": "RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+}
+"""The last line of each kind's traceback."""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*(("settle", kind) for kind in BUGS), ("follow_preset", "KeyError"), ("check_model", "ValueError")],
+)
+def test_a_bug_ends_the_job_and_is_told(jobs, webui, name, kind):
     before = len(webui.log())
-    status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}", **CHEAP)
+    status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}:{kind}", **CHEAP)
     assert status == 500
-    assert "KeyError" in json.dumps(body)
-    webui.wait_for_log("KeyError: 'planted'", before)
+    assert messages.FAILED.format(error=kind) in body["errors"]
+    webui.wait_for_log(BUGS[kind], before)
     assert gamma(jobs.txt2img(0.8, **CHEAP)) == 0.8
 
 
-def test_a_bug_in_what_is_said_does_not_end_the_job(jobs, webui):
+@pytest.mark.parametrize("kind", BUGS)
+def test_a_bug_in_a_warning_does_not_end_the_job(jobs, webui, kind):
     before = len(webui.log())
-    result = jobs.txt2img(0.8, actions="bug:say_hints", n_iter=2, **CHEAP)
+    result = jobs.txt2img(0.8, actions=f"bug:show_warnings:{kind}", n_iter=2, **CHEAP)
     assert gamma(result) == 0.8
-    [said] = result.info["extra_generation_params"]["TCD hints"]
-    assert "KeyError" in said
-    webui.wait_for_log("KeyError: 'planted'", before)
-    assert webui.log()[before:].count("KeyError: 'planted'") == 1
+    assert result.info["extra_generation_params"]["TCD warnings"] == [messages.FAILED.format(error=kind)]
+    webui.wait_for_log(BUGS[kind], before)
+    assert webui.log()[before:].count(BUGS[kind]) == 1
 
 
 # Settings of a wrong type, for one job
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("tcd_hints", "no"), ("tcd_distilled_checkpoints", 5), ("tcd_cfg1_single_pass", None)]
+    ("key", "value"), [("tcd_warnings", "no"), ("tcd_distilled_checkpoints", 5), ("tcd_cfg1_single_pass", None)]
 )
 def test_our_settings_of_a_wrong_type(jobs, webui, key, value):
     needs(webui.component(f"setting_{key}"), f"setting {key}")
@@ -183,7 +194,7 @@ def test_the_hosts_settings_of_a_wrong_type(jobs, webui, overrides):
     assert webui.post("/sdapi/v1/options", usual)[0] == 200
     result = jobs.txt2img(0.8, override_settings=overrides, **CHEAP)
     assert webui.post("/sdapi/v1/options", usual)[0] == 200
-    said = result.info["extra_generation_params"].get("TCD hints", [])
+    said = result.info["extra_generation_params"].get("TCD warnings", [])
     assert any("sd_lora" in sentence for sentence in said) == (overrides["sd_lora"] != 5)
 
 

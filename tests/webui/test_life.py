@@ -6,6 +6,8 @@ import numpy
 import pytest
 import webuiapi
 
+from tcd_sampler import messages
+
 from .conftest import long, needs
 from .jobs import NOTHING, mask
 
@@ -62,7 +64,7 @@ def test_the_setting_for_schedules(jobs, webui, schedule):
     assert_is_a_picture(result)
     own = jobs.txt2img(record=True).record["sigma"].ravel()
     assert (result.record["sigma"].ravel() == pytest.approx(own)) == (schedule in ("TCD", "SGM Uniform"))
-    said = "TCD ran with its own schedule, since this WebUI has no schedule type 'SGM Uniform'."
+    said = messages.UNKNOWN_SCHEDULE.format(schedule="'SGM Uniform'")
     assert (said in result.info["extra_generation_params"]["comments"]) == (schedule == "SGM Uniform")
 
 
@@ -267,7 +269,7 @@ def test_eta_is_gamma(jobs):
     assert "TCD gamma: 0.45" in jobs.txt2img(eta=0.45, steps=1).infotext
     result = jobs.txt2img(0.2, eta=0.45, steps=1)
     assert "TCD gamma: 0.2" in result.infotext
-    assert "eta, 0.45, was not used" in result.info["extra_generation_params"]["comments"]
+    assert messages.ETA_NOT_USED.format(gamma=0.2, eta=0.45) in result.info["extra_generation_params"]["comments"]
     assert "eta" not in jobs.txt2img(0.2, eta=0.2, steps=1).info["extra_generation_params"]["comments"]
 
 

@@ -7,20 +7,22 @@ import numpy
 import pytest
 from safetensors.numpy import save_file
 
+from tcd_sampler import messages
+
 from . import loras
 from .conftest import long
 from .jobs import NOTHING, Jobs
 
 SMALL = {"width": 64, "height": 64, "steps": 2, "override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
 BROKEN = {
-    "TCD-zero": (b"", "its file is empty"),
-    "TCD-html": (b"<!DOCTYPE html><html><body>Sign in</body></html>", "its file is a web page"),
+    "TCD-zero": (b"", messages.EMPTY_FILE),
+    "TCD-html": (b"<!DOCTYPE html><html><body>Sign in</body></html>", messages.WEB_PAGE),
     "TCD-lfs": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64,
-        "its file is a Git LFS pointer",
+        messages.LFS_POINTER,
     ),
-    "TCD-pickle": (b"PK\x03\x04" + bytes(64), "its file is a PyTorch file"),
-    "TCD-cut": (b"\xf0" + bytes(7) + b'{"a"', "its file is damaged or incomplete"),
+    "TCD-pickle": (b"PK\x03\x04" + bytes(64), messages.PICKLE_FILE),
+    "TCD-cut": (b"\xf0" + bytes(7) + b'{"a"', messages.DAMAGED_FILE),
 }
 JSON_TITLE = {"modelspec.title": json.dumps({"en": "A style"})}
 
@@ -46,7 +48,7 @@ def folder(webui, lora_folder):
 def said(jobs, folder):
     def said(prompt, *tcd, **fields):
         result = jobs.txt2img(*tcd, prompt=prompt, **{**SMALL, **fields})
-        return result.info["extra_generation_params"].get("TCD hints", [])
+        return result.info["extra_generation_params"].get("TCD warnings", [])
 
     return said
 
@@ -55,26 +57,26 @@ def said(jobs, folder):
 def test_a_file_that_cannot_be_loaded(said, webui, name):
     sentences = said(f"a house <lora:{name}:1>")
     is_there = (webui.lora_folder / f"{name}.safetensors").exists()  # Forge renames what it cannot load
-    fault = BROKEN[name][1] if is_there else "its file does not exist"
-    assert sentences[0].startswith(f"{name} cannot be loaded: {fault}.")
+    fault = BROKEN[name][1] if is_there else messages.MISSING_FILE
+    assert sentences[0] == fault.format(lora=name)
     assert "tcd-one" in sentences[1]  # which is the one to take
 
 
 def test_a_broken_link(said, webui):
     [first, *_] = said("a house <lora:TCD-link:1>")
     # some hosts do not list it
-    assert first.startswith(("TCD-link cannot be loaded: its file does not exist.", "There is no LoRA TCD-link here"))
+    assert first in (messages.MISSING_FILE.format(lora="TCD-link"), messages.UNKNOWN.format(lora="TCD-link"))
 
 
 def test_an_alias_of_several_files(said):
-    assert said("a house <lora:last:1> <lora:tcd-one:1>")[0].startswith("last is the alias of several LoRAs")
+    assert said("a house <lora:last:1> <lora:tcd-one:1>")[0] == messages.AMBIGUOUS.format(lora="last")
     assert said("a house <lora:last_a:1> <lora:tcd-one:1>") == []
 
 
 @pytest.mark.parametrize("weight", ["0,8", "", "1.0.0", "0.8:x", "unet=x"])
 def test_a_weight_that_cannot_be_read(said, weight):
     tag = f"<lora:tcd-one:{weight}>"
-    assert said(f"a house {tag}") == [f"{tag} cannot be read, so this WebUI applied no LoRA at all. Correct it."]
+    assert said(f"a house {tag}") == [messages.UNREADABLE.format(tag=tag)]
 
 
 def test_metadata_of_any_type(said, jobs, folder):
@@ -91,7 +93,7 @@ def preset_prompt(jobs, folder):
     def preset_prompt(prompt, **fields):
         fields = {**SMALL, "prompt": prompt, "sampler_name": NOTHING, "steps": NOTHING, **fields}
         result = jobs.txt2img(None, None, "TCD, 4 steps", **fields)
-        assert not result.info["extra_generation_params"].get("TCD hints")
+        assert not result.info["extra_generation_params"].get("TCD warnings")
         return result.info["prompt"]
 
     return preset_prompt

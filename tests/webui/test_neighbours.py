@@ -415,5 +415,5 @@ def test_a_queued_job_that_spells_out_every_default(queue):
     """The scheduler sends the defaults of the fields that a request leaves out. They override a preset."""
     task = queue(None, None, "TCD, 4 steps", prompt="a house", width=64, height=64, steps=2)
     result = json.loads(task["result"])
-    said = result["geninfo"]["extra_generation_params"]["TCD hints"]
+    said = result["geninfo"]["extra_generation_params"]["TCD warnings"]
     assert any("TCD, 4 steps" in sentence for sentence in said)

@@ -4,11 +4,13 @@ import re
 
 import pytest
 
+from tcd_sampler import messages
+
 from .conftest import long
 from .jobs import CAPTION, Jobs
 from .page import Page
 
-SENTENCE = "TCD gamma must be a number from 0 to 1, not 1.1."
+SENTENCE = messages.BAD_GAMMA.format(field="TCD gamma", value=1.1)
 
 
 @pytest.mark.parametrize("tab", ["txt2img", "img2img"])
@@ -31,7 +33,7 @@ def test_the_readmes_picture(miniature, page, webui, request, tmp_path):
     page.choose("txt2img_sampling", "TCD")
     page("txt2img_prompt").locator("textarea").fill(CAPTION)
     page("txt2img_tcd_apply").click()
-    page.wait_for_text("TCD, 4 steps is set, with miniature-tcd-lora.")
+    page.wait_for_text(messages.ADDED.format(preset="TCD, 4 steps", lora="miniature-tcd-lora"))
     for name, value in (("width", 128), ("height", 128), ("seed", 5)):
         page.set_number(f"txt2img_{name}", value)
     page.generate()
@@ -113,7 +115,7 @@ def test_a_bad_hires_gamma_is_said(page):
     field.press("Enter")
     page.make_small()
     said = page.generate()
-    assert "TCD hires gamma must be a number from 0 to 1, not 'high'." in said
+    assert messages.BAD_GAMMA.format(field="TCD hires gamma", value="'high'") in said
     assert "BadInput" not in said  # some pages show the name of an error's class
     field.fill("0.45")
     field.press("Enter")

@@ -1,10 +1,12 @@
-"""Presets in the page: applied, saved and deleted; LoRAs fetched and converted; hints below the picture."""
+"""Presets in the page: applied, saved and deleted; LoRAs fetched and converted; warnings below the picture."""
 
 import hashlib
 import json
 import random
 
 import pytest
+
+from tcd_sampler import messages
 
 from ..support.loopback import answers, breaks_after, pauses_after, whole
 from . import loras
@@ -61,11 +63,11 @@ def test_a_preset_sets_what_it_names_and_nothing_else(txt2img, folder):
     page.set_number("txt2img_tcd_gamma", 0.9)
     before = get_settings(page)
     apply(page, "TCD, 8 steps")
-    page.wait_for_text("TCD, 8 steps is set, with tcd-one.")
+    page.wait_for_text(messages.ADDED.format(preset="TCD, 8 steps", lora="tcd-one"))
     assert page.value("txt2img_prompt") == f"a house {TAG}"
     assert get_settings(page) == {**before, "steps": 8, "cfg_scale": 1, "tcd_gamma": 0.3}
     apply(page, "TCD, 4 steps")
-    page.wait_for_text("TCD, 4 steps is set, with tcd-one.")
+    page.wait_for_text(messages.ADDED.format(preset="TCD, 4 steps", lora="tcd-one"))
     assert page.value("txt2img_prompt") == f"a house {TAG}"
     assert get_settings(page) == {**before, "steps": 4, "cfg_scale": 1, "tcd_gamma": 0.3}
     page.make_small()
@@ -80,7 +82,7 @@ def test_img2img_has_inpainting_besides(page, folder):
     page.choose("img2img_sampling", "TCD")
     page.see("img2img_tcd_preset")
     apply(page, "TCD inpainting, 8 steps", "img2img")
-    page.wait_for_text("TCD inpainting, 8 steps is set, with tcd-one.")
+    page.wait_for_text(messages.ADDED.format(preset="TCD inpainting, 8 steps", lora="tcd-one"))
     assert get_settings(page, "img2img")["denoising_strength"] == 0.99
     assert page.value("img2img_prompt") == TAG
 
@@ -93,7 +95,7 @@ def test_own_presets(txt2img, folder, own_presets):
     page.set_number("txt2img_tcd_gamma", 0.45)
     page.say("txt2img_tcd_preset", "mine")
     page("txt2img_tcd_save").click()
-    page.wait_for_text("mine is saved.")
+    page.wait_for_text(messages.SAVED.format(preset="mine"))
     [saved] = json.loads(own_presets.read_text())
     assert saved == {"name": "mine", "steps": 6, "cfg_scale": 1.5, "gamma": 0.45, "lora": "tcd-one", "weight": 0.7}
 
@@ -101,12 +103,12 @@ def test_own_presets(txt2img, folder, own_presets):
     page.choose("txt2img_sampling", "TCD")
     page.see("txt2img_tcd_preset")
     apply(page, "mine")
-    page.wait_for_text("mine is set, with tcd-one.")
+    page.wait_for_text(messages.ADDED.format(preset="mine", lora="tcd-one"))
     assert page.value("txt2img_prompt") == "<lora:tcd-one:0.7>"
     assert {**get_settings(page), "steps": 6, "cfg_scale": 1.5, "tcd_gamma": 0.45} == get_settings(page)
 
     page("txt2img_tcd_delete").click()
-    page.wait_for_text("mine is deleted.")
+    page.wait_for_text(messages.DELETED.format(preset="mine"))
     assert json.loads(own_presets.read_text()) == []
     assert "mine" not in page.list_choices("txt2img_tcd_preset")
 
@@ -114,26 +116,26 @@ def test_own_presets(txt2img, folder, own_presets):
 @long
 def test_built_in_presets_stay(txt2img, own_presets):
     txt2img("txt2img_tcd_save").click()
-    txt2img.wait_for_text("TCD preset 'TCD, 4 steps' is built in: it can only be saved under another name.")
+    txt2img.wait_for_text(messages.SAVE_BUILT_IN.format(preset="'TCD, 4 steps'"))
     txt2img("txt2img_tcd_delete").click()
-    txt2img.wait_for_text("TCD preset 'TCD, 4 steps' is built in: it can only be left as it is.")
+    txt2img.wait_for_text(messages.DELETE_BUILT_IN.format(preset="'TCD, 4 steps'"))
     txt2img.say("txt2img_tcd_preset", "another")
     txt2img("txt2img_tcd_apply").click()
-    txt2img.wait_for_text("; not 'another'.")
+    txt2img.wait_for_text("got 'another'.")
     assert not own_presets.exists()
 
 
-def test_hints_are_below_the_picture(txt2img, folder, request, tmp_path):
+def test_warnings_are_below_the_picture(txt2img, folder, request, tmp_path, webui):
     txt2img.page.set_viewport_size({"width": 1280, "height": 900})
     txt2img.make_small()
     txt2img.set_number("txt2img_cfg_scale", 7)
     said = txt2img.generate()
-    picture = (request.config.getoption("--pictures") or tmp_path) / "hints.png"
+    picture = (request.config.getoption("--pictures") or tmp_path) / "warnings.png"
     txt2img("html_info_txt2img").first.scroll_into_view_if_needed()
     top, end = (txt2img(name).first.bounding_box() for name in ("html_info_txt2img", "html_log_txt2img"))
     txt2img.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
-    assert said.count("No TCD LoRA is active, and ") == 1
-    assert f"is not known as distilled: add {TAG} to the prompt." in said
+    checkpoint = "tiny-sdxl" if webui.is_configured else webui.model
+    assert said.count(messages.ADD_LORA.format(checkpoint=checkpoint, tag=TAG)) == 1
 
 
 @pytest.fixture
@@ -155,14 +157,16 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     name, family = ("TCD-SDXL-LoRA", "SDXL") if webui.is_configured else ("TCD-SD15-LoRA", "SD 1.5")
     publish(breaks_after(1_000_000), pauses_after(2_000_000))
     apply(page, "TCD, 8 steps")
-    page.wait_for_text(f"but there is no TCD LoRA for {family} here: Get LoRA fetches {name} (3 MB, MIT).")
+    page.wait_for_text(
+        messages.NO_FILE_GET.format(preset="TCD, 8 steps", lora="TCD", family=family, file=name, size=3, license="MIT")
+    )
     assert page.value("txt2img_prompt") == "a house"
     page("txt2img_tcd_get").click()
     page.page.locator("#txt2img_tcd_message progress").first.wait_for()
     page.wait_for_text("of 3 MB")
     assert [file.name for file in folder.iterdir()] == [f".{name}.part"]
     hub.released.set()
-    page.wait_for_text(f"{name} is here now: Apply puts it into the prompt.")
+    page.wait_for_text(messages.IS_THERE.format(lora=name))
     file = folder / f"{name}.safetensors"
     assert file.read_bytes() == CONTENT
     assert len(hub.requests) == 2
@@ -191,13 +195,13 @@ def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
     kohya.unlink()
     loras.write_for(webui, kohya, format="peft")
     apply(page, "TCD, 4 steps")
-    page.wait_for_text("tcd-one is in a format of which this WebUI loads little or nothing: Convert LoRA makes a copy")
+    page.wait_for_text(messages.FOREIGN.format(lora="tcd-one"))
     page("txt2img_tcd_convert").click()
-    page.wait_for_text("tcd-one-kohya is in the prompt now, in place of tcd-one.")
+    page.wait_for_text(messages.CONVERTED.format(lora="tcd-one-kohya", original="tcd-one"))
     assert page.value("txt2img_prompt") == "a house <lora:tcd-one-kohya:1>"
     page.see("txt2img_tcd_convert", seen=False)
     apply(page, "TCD, 8 steps")
-    page.wait_for_text("TCD, 8 steps is set, with tcd-one-kohya.")
+    page.wait_for_text(messages.ADDED.format(preset="TCD, 8 steps", lora="tcd-one-kohya"))
     assert page.value("txt2img_prompt") == "a house <lora:tcd-one-kohya:1>"
     assert sorted(file.name for file in folder.iterdir()) == ["tcd-one-kohya.safetensors", "tcd-one.safetensors"]
 
@@ -221,7 +225,7 @@ def test_visitors_write_nothing(browser, start_webui, flags):
             assert webui.component(f"txt2img_tcd_{button}") is None
         apply(page, "TCD, 4 steps")
         page.wait_for_text("LoRA for")
-        assert "Get LoRA" not in page("txt2img_tcd_message").first.inner_text()
+        assert "Download LoRA" not in page("txt2img_tcd_message").first.inner_text()
         (webui.data / "tcd-presets.json").write_text("{")
         page.say("txt2img_tcd_preset", "mine")
         page("txt2img_tcd_apply").click()
@@ -230,17 +234,20 @@ def test_visitors_write_nothing(browser, start_webui, flags):
         page.page.close()
 
 
-def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder):
+@pytest.mark.parametrize(
+    "kind", ["ValueError", pytest.param("KeyError", marks=long), pytest.param("RuntimeError", marks=long)]
+)
+def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder, kind):
     """Instead of leaving it there, as if all had gone well."""
     apply(txt2img, "TCD, 8 steps")
-    txt2img.wait_for_text("TCD, 8 steps is set")
-    jobs.txt2img(actions="bug:choose_lora", steps=1)
+    txt2img.wait_for_text("Applied TCD, 8 steps")
+    jobs.txt2img(actions=f"bug:choose_lora:{kind}", steps=1)
     apply(txt2img, "TCD, 4 steps")
-    txt2img.wait_for_text("Internal error in the TCD extension: KeyError.")
-    assert "TCD, 8 steps is set" not in txt2img("txt2img_tcd_message").first.inner_text()
+    txt2img.wait_for_text(messages.FAILED.format(error=kind))
+    assert "Applied TCD, 8 steps" not in txt2img("txt2img_tcd_message").first.inner_text()
     jobs.txt2img(steps=1)  # which takes the bug out again
     apply(txt2img, "TCD, 4 steps")
-    txt2img.wait_for_text("TCD, 4 steps is set")
+    txt2img.wait_for_text("Applied TCD, 4 steps")
 
 
 @long
@@ -253,8 +260,8 @@ def test_in_chinese(browser, start_webui, request, tmp_path):
         page.see("txt2img_tcd_apply")
         assert page("txt2img_tcd_apply").inner_text() == "应用"
         page("txt2img_tcd_apply").click()
-        page.wait_for_text("LoRA：点“下载 LoRA”可获取")
-        assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 配方"
+        page.wait_for_text("LoRA：点“下载 LoRA”获取")
+        assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 预设"
         page.make_small()
         assert "没有启用 TCD LoRA，且" in page.generate()
         picture = (request.config.getoption("--pictures") or tmp_path) / "chinese.png"

@@ -1,8 +1,11 @@
-"""Presets in requests: they set what the request leaves out, and hints say what is wrong, once, without blocking."""
+"""Presets in requests: they set what the request leaves out, and warnings say what is wrong, once, without blocking."""
 
 import json
 
 import pytest
+
+from tcd_sampler import messages
+from tcd_sampler.presets import BUILT_IN
 
 from . import loras
 from .conftest import long, needs
@@ -36,15 +39,15 @@ def follow(jobs, folder):
 
 
 @pytest.fixture
-def hints(jobs, folder):
+def warnings(jobs, folder):
     """What is said of a job."""
 
-    def hints(*tcd, kind="txt2img", **fields):
+    def warnings(*tcd, kind="txt2img", **fields):
         result = getattr(jobs, kind)(*tcd, **{"prompt": f"a house {TAG}", "steps": 2, **SMALL, **fields})
-        assert "TCD hints" not in result.infotext
-        return result.info["extra_generation_params"].get("TCD hints", [])
+        assert "TCD warnings" not in result.infotext
+        return result.info["extra_generation_params"].get("TCD warnings", [])
 
-    return hints
+    return warnings
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_what_is_left_out_is_the_presets(follow):
     assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)
     assert "CFG scale: 1" in result.infotext
     assert result.info["prompt"] == f"a house {TAG}"
-    assert "TCD hints" not in result.info["extra_generation_params"]
+    assert "TCD warnings" not in result.info["extra_generation_params"]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +131,13 @@ def test_inpainting(follow, jobs, folder):
     own = follow("TCD inpainting, 8 steps", kind="img2img", **{**fields, "denoising_strength": 0.5})
     assert_says(own.infotext, Steps=8, Denoising_strength=0.5)
     sentence = jobs.refused(None, None, "TCD inpainting, 8 steps", **SMALL)
-    assert sentence == "TCD preset 'TCD inpainting, 8 steps' is for img2img."
+    assert sentence == messages.PRESET_FOR_IMG2IMG.format(preset="'TCD inpainting, 8 steps'")
 
 
 def test_an_unknown_preset(jobs, follow):
     sentence = jobs.refused(None, None, "TCD, 5 steps", kind="img2img", init_images=[picture()])
-    assert sentence.startswith("TCD preset must be one of: TCD, 4 steps; TCD, 8 steps; ")
-    assert sentence.endswith("; not 'TCD, 5 steps'.")
+    names = "; ".join(preset.name for preset in BUILT_IN)
+    assert sentence == messages.UNKNOWN_PRESET.format(names=names, value="'TCD, 5 steps'")
     assert "Steps: 4" in follow("TCD, 4 steps").infotext
 
 
@@ -146,7 +149,7 @@ def test_own_presets(follow, jobs, webui, own_presets):
     assert result.info["prompt"] == "a house <lora:style:0.5>"
     own_presets.write_text(json.dumps([{"name": "mine", "sampler": "Gone"}]))
     sentence = jobs.refused(None, None, "mine", **{**LEFT_OUT, **SMALL})
-    assert sentence == "TCD preset 'mine' wants the sampler 'Gone', which is not here."
+    assert sentence == messages.NO_SAMPLER.format(preset="'mine'", sampler="'Gone'")
     own_presets.write_text("{")
     sentence = jobs.refused(None, None, "mine", **SMALL)
     assert sentence.startswith(f"{own_presets.name} cannot be read (")
@@ -157,25 +160,25 @@ def test_own_presets(follow, jobs, webui, own_presets):
 def test_a_preset_that_changes_nothing(follow):
     """As with clients that spell out every default."""
     everything = {"sampler_name": "Euler a", "steps": 2, "cfg_scale": 7, "prompt": "a house"}
-    said = follow("TCD, 4 steps", **everything).info["extra_generation_params"]["TCD hints"]
+    said = follow("TCD, 4 steps", **everything).info["extra_generation_params"]["TCD warnings"]
     assert any("cfg_scale, sampler_name, steps" in sentence for sentence in said)
     same = {"sampler_name": "TCD", "steps": 4, "cfg_scale": 1, "prompt": "a house"}
     for fields in (same, {"prompt": "a house", "cfg_scale": 1}):
-        assert "TCD hints" not in follow("TCD, 4 steps", **fields).info["extra_generation_params"]
+        assert "TCD warnings" not in follow("TCD, 4 steps", **fields).info["extra_generation_params"]
 
 
-def test_a_gamma_from_eta_is_said(jobs, hints):
-    [said] = hints(eta=1)
-    assert "gamma 1 from the request's eta" in said
-    assert hints(0.3, eta=0.3) == []
-    assert "eta, 1.0, was not used" in hints(0.3, eta=1)[0]
+def test_a_gamma_from_eta_is_said(jobs, warnings):
+    [said] = warnings(eta=1)
+    assert said == messages.ETA_USED.format(gamma=1)
+    assert warnings(0.3, eta=0.3) == []
+    assert warnings(0.3, eta=1)[0] == messages.ETA_NOT_USED.format(gamma=0.3, eta=1.0)
 
 
 def test_a_lora_that_is_not_there_is_never_asked_for(follow):
     result = follow("TDD, 8 steps", prompt="a house", steps=1)
     assert result.info["prompt"] == "a house"
-    said = result.info["extra_generation_params"]["TCD hints"]
-    assert said[0] == "The preset TDD, 8 steps wants a LoRA TDD for SD 1.5, which is not here: it ran without."
+    said = result.info["extra_generation_params"]["TCD warnings"]
+    assert said[0] == messages.NO_SUCH_LORA.format(preset="TDD, 8 steps", lora="TDD", family="SD 1.5")
     assert len(said) == 2  # and what is here
 
 
@@ -195,11 +198,13 @@ def test_the_next_job_has_no_preset(follow, jobs):
     assert_says(jobs.txt2img(sampler_name="Euler a", steps=2, **SMALL).infotext, Steps=2)
 
 
-NO_LORA = f"No TCD LoRA is active, and small-sd15 is not known as distilled: add {TAG} to the prompt."
-CFG_SCALE = "CFG scale 7 is too high for tcd-one, which has guidance in it: set it to 1."
-LIGHTNING = (
-    "sdxl_lightning_4step is, by its name, a LoRA of SDXL-Lightning, "
-    "not for TCD: it wants Euler, SGM Uniform, 2-8 steps, CFG scale 1."
+NO_LORA = messages.ADD_LORA.format(checkpoint="small-sd15", tag=TAG)
+CFG_SCALE = messages.CFG_SCALE.format(lora="tcd-one", allowed=1, cfg_scale=7)
+FAMILY = messages.FAMILY.format(lora="tcd-xl", family="SDXL", checkpoint_family="SD 1.5")
+UNKNOWN = messages.UNKNOWN.format(lora="nonsense")
+PEFT = messages.FORMAT.format(lora="tcd-peft", format="PEFT")
+LIGHTNING = messages.OTHER_LORA_BY_NAME.format(
+    lora="sdxl_lightning_4step", method="SDXL-Lightning", sampler="Euler, SGM Uniform", steps="2-8", cfg_scale=1
 )
 
 
@@ -209,48 +214,46 @@ LIGHTNING = (
         pytest.param({}, [], marks=long),
         pytest.param({"prompt": "a house"}, [NO_LORA], marks=long),
         ({"prompt": "a house <lora:tcd-one:0>", "n_iter": 2}, [NO_LORA]),
-        ({"prompt": f"a <lora:tcd-xl:0.1> {TAG}"}, ["tcd-xl is a LoRA for SDXL, and the checkpoint is SD 1.5."]),
+        ({"prompt": f"a <lora:tcd-xl:0.1> {TAG}"}, [FAMILY]),
         ({"cfg_scale": 7, "prompt": f"a <lora:sdxl_lightning_4step:0.5> {TAG}"}, [LIGHTNING, CFG_SCALE]),
         pytest.param({"cfg_scale": 7}, [CFG_SCALE], marks=long),
         pytest.param({"prompt": "a house <lora:style:1>"}, [NO_LORA], marks=long),
         pytest.param({"prompt": "a house", "sampler_name": "Euler a"}, [], marks=long),
-        pytest.param({"prompt": f"a house {TAG} <lora:nonsense:1>"}, "There is no LoRA nonsense here; ", marks=long),
-        pytest.param({"prompt": "a house <lora:tcd-peft:1>"}, "tcd-peft is in the format of PEFT, ", marks=long),
+        pytest.param({"prompt": f"a house {TAG} <lora:nonsense:1>"}, [UNKNOWN], marks=long),
+        pytest.param({"prompt": "a house <lora:tcd-peft:1>"}, [PEFT], marks=long),
     ],
 )
-def test_hints(hints, fields, said):
-
-    found = hints(**fields)
-    assert found == said if isinstance(said, list) else found[0].startswith(said)
+def test_warnings(warnings, fields, said):
+    assert warnings(**fields) == said
 
 
-def test_hints_on_the_schedule(hints, webui):
+def test_warnings_on_the_schedule(warnings, webui):
     schedule = {"scheduler": "Karras"} if webui.has_schedules else {}
     overrides = SD15 if webui.has_schedules else {**SD15, "k_sched_type": "karras"}
     name = "Karras" if webui.has_schedules else "karras"
-    sentence = f"At 4 steps, {name} is not the schedule that TCD wants: set the schedule type to Automatic."
-    assert hints(steps=4, override_settings=overrides, **schedule) == [sentence]
+    sentence = messages.SCHEDULE.format(schedule=name, steps=4)
+    assert warnings(steps=4, override_settings=overrides, **schedule) == [sentence]
 
 
-def test_hints_on_the_strength(hints):
+def test_warnings_on_the_strength(warnings):
     fields = {"kind": "img2img", "steps": 4, "denoising_strength": 0.5}
-    assert hints(**fields)[0].startswith("At denoising strength 0.5, 3 of the 4 steps run: ask for 6, ")
-    assert hints(**fields, override_settings={**SD15, "img2img_fix_steps": True}) == []
+    assert warnings(**fields) == [messages.STEPS.format(strength=0.5, run=3, steps=4, more=6)]
+    assert warnings(**fields, override_settings={**SD15, "img2img_fix_steps": True}) == []
 
 
-def test_the_settings(hints):
-    assert hints(prompt="a house", override_settings={**SD15, "tcd_hints": False}) == []
-    assert hints(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": "turbo, SMALL-"}) == []
-    assert hints(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": ""}) == [NO_LORA]
+def test_the_settings(warnings):
+    assert warnings(prompt="a house", override_settings={**SD15, "tcd_warnings": False}) == []
+    assert warnings(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": "turbo, SMALL-"}) == []
+    assert warnings(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": ""}) == [NO_LORA]
 
 
 @long
-def test_hints_on_a_hires_pass_alone(hints):
+def test_warnings_on_a_hires_pass_alone(warnings):
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_second_pass_steps": 2}
     fields = {"sampler_name": "Euler a", "hr_sampler_name": "TCD", **hires}
-    assert hints(**fields) == []
-    assert hints(**fields, prompt="a house") == [NO_LORA]
-    assert hints(**fields, prompt="a house", hr_prompt=f"a big house {TAG}") == []
+    assert warnings(**fields) == []
+    assert warnings(**fields, prompt="a house") == [NO_LORA]
+    assert warnings(**fields, prompt="a house", hr_prompt=f"a big house {TAG}") == []
 
 
 @pytest.fixture
@@ -265,14 +268,14 @@ def set_default_lora(webui):
     set_default_lora("None")
 
 
-def test_a_lora_that_a_setting_adds_is_seen(hints, follow, set_default_lora):
+def test_a_lora_that_a_setting_adds_is_seen(warnings, follow, set_default_lora):
     """As the host adds it itself: where it is there, and the prompt has it not."""
     set_default_lora("tcd-one")
-    assert hints(prompt="a house") == []
+    assert warnings(prompt="a house") == []
     set_default_lora("None")
-    assert hints(prompt="a house") != []
+    assert warnings(prompt="a house") != []
     overrides = {**SD15, "sd_lora": "tcd-one"}
-    assert hints(prompt="a house", override_settings=overrides) == []
+    assert warnings(prompt="a house", override_settings=overrides) == []
     added = follow("TCD, 4 steps", prompt="a house", override_settings=overrides).info["prompt"]
     assert added.replace(" <", "<").replace(":1.0>", ":1>") == f"a house{TAG}"  # by the host, and once
-    assert hints(prompt="a house") != []
+    assert warnings(prompt="a house") != []

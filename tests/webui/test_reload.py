@@ -95,12 +95,12 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
     with start_webui(*(NEIGHBOURS / name for name in order)) as webui:
         jobs = Jobs(webui, tmp_path)
         assert_one_of_each(webui, jobs)
-        lines, starts = webui.log().count("makes way"), webui.log().count("Startup time")
+        lines, starts = webui.log().count("is replaced by this"), webui.log().count("Startup time")
         assert lines % starts == 0
         assert 1 <= lines // starts <= len(order)
         webui.reload_ui()
         assert_one_of_each(webui, jobs)
-        assert webui.log().count("makes way") == lines + lines // starts
+        assert webui.log().count("is replaced by this") == lines + lines // starts
         disable(webui, "sd-webui-tcd")
         assert "TCD" in names(webui, "samplers")
         assert "TCD gamma" not in jobs.txt2img().infotext
@@ -112,7 +112,7 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
 def test_a_webui_that_lacks_something_starts_without_ours(start_webui, tmp_path):
     with start_webui(NEIGHBOURS / "q-future") as webui:
         starts = webui.log().count("Startup time")
-        assert webui.log().count("TCD: not added, for this WebUI has no modules.rng.ImageRNG.") == starts
+        assert webui.log().count("TCD disabled: this WebUI does not provide modules.rng.ImageRNG.") == starts
         assert webui.log().count("TCD") == starts
         assert "TCD" not in webui.samplers
         assert Jobs(webui, tmp_path).txt2img(sampler_name="Euler a").pixels.std() > 1

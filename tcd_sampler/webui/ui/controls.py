@@ -5,11 +5,12 @@ from typing import Any
 
 import gradio as gr
 
+from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
-from ..compat import host
+from ..compat import jobs, page
 from ..job import choose_hires_gamma, is_tcd
 from ..names import GAMMA, HIRES_GAMMA, SAME
-from .preset_controls import PresetControls
+from .preset_panel import PresetPanel
 
 
 class Controls:
@@ -26,7 +27,7 @@ class Controls:
             self.sampler_ids.append("hr_sampler")
         self.hires_neighbour = f"{self.tab}_denoising_strength"
         self.neighbours: dict[str, Any] = {}
-        self.presets = PresetControls(script, self.neighbours)
+        self.presets = PresetPanel(script, self.neighbours)
         self.last = f"{self.tab}_gallery"
         for elem_id in {*self.sampler_ids, self.hires_neighbour, *self.presets.neighbour_ids, self.last}:
             script.on_after_component(self.meet, elem_id=elem_id)
@@ -39,7 +40,7 @@ class Controls:
             step=0.01,
             value=DEFAULT_GAMMA,
             label=GAMMA,
-            info="Noise put back at each step, none to all: raise it with the steps, lower it if pictures are soft.",
+            info="0 = deterministic, 1 = full re-noising (LCM). Raise with more steps, lower if images are blurry.",
             elem_id=f"{self.tab}_tcd_gamma",
             visible=False,
             render=False,
@@ -60,10 +61,10 @@ class Controls:
     def list_hires_gammas(self) -> list[Any]:
         """The list, with a saved default that is not in it: the host keeps none that is not."""
         listed: list[Any] = [SAME, *(f"{tenths / 10:g}" for tenths in range(11))]
-        saved = host.read_saved_default(self.tab, HIRES_GAMMA)
+        saved = page.read_saved_default(self.tab, HIRES_GAMMA)
         try:
             choose_hires_gamma(saved, DEFAULT_GAMMA)
-        except ValueError:
+        except UserError:
             return listed
         return listed if saved is None or saved in listed else [*listed, saved]
 
@@ -72,7 +73,7 @@ class Controls:
         neighbour = made.component
         self.neighbours[neighbour.elem_id] = neighbour
         if neighbour.elem_id == self.sampler_ids[0]:
-            with host.placed_after(neighbour.parent):  # the row of samplers, which it would be too narrow in
+            with page.placed_after(neighbour.parent):  # the row of samplers, which it would be too narrow in
                 self.gamma.render()
                 self.presets.make(self.gamma)
         elif neighbour.elem_id == self.hires_neighbour:
@@ -86,7 +87,7 @@ class Controls:
         outputs = [self.gamma, self.presets.block, self.hires_gamma][: len(inputs) + 1]
         for sampler in inputs:
             sampler.change(self.show, inputs=inputs, outputs=outputs, show_progress=False, queue=False)
-        host.on_page_load(self.show, inputs=inputs, outputs=outputs)
+        page.on_page_load(self.show, inputs=inputs, outputs=outputs)
 
     @staticmethod
     def show(sampler: str, hires_sampler: str | None = None) -> Any:
@@ -94,5 +95,5 @@ class Controls:
         first = is_tcd(sampler)
         if hires_sampler is None:
             return gr.update(visible=first), gr.update(visible=first)
-        hires = first if hires_sampler == host.SAME_SAMPLER else is_tcd(hires_sampler)
+        hires = first if hires_sampler == jobs.SAME_SAMPLER else is_tcd(hires_sampler)
         return gr.update(visible=first or hires), gr.update(visible=first or hires), gr.update(visible=hires)

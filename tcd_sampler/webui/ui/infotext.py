@@ -5,10 +5,12 @@ from typing import Any
 
 import gradio as gr
 
+from ...errors import UserError
 from ...gamma import parse_gamma
-from ..compat.host import drop_automatic_schedule
+from ..compat.schedules import drop_automatic_schedule
 from ..errors import bad_input
 from ..names import GAMMA, HIRES_GAMMA, NAME, SAME
+from ..translation import translate
 
 
 class InfotextField(str):
@@ -34,7 +36,7 @@ def read_gamma(params: dict[str, str]) -> float | None:
 
 
 def read_hires_gamma(params: dict[str, str]) -> str | None:
-    """Absent where it is the first pass's, but only a picture made with TCD says so."""
+    """Absent where it is the first pass's, but only an image made with TCD says so."""
     if HIRES_GAMMA in params:
         return f"{parse_gamma(params[HIRES_GAMMA], HIRES_GAMMA):g}"
     return SAME if GAMMA in params else None
@@ -46,6 +48,6 @@ def check_pasted(_: str, params: dict[str, Any]) -> None:
     for key in (GAMMA, HIRES_GAMMA):
         try:
             parse_gamma(params.get(key, "0"), key)
-        except ValueError as error:
-            gr.Warning(str(error))
+        except UserError as error:
+            gr.Warning(translate(error.message))
             del params[key]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...gamma import check_gamma, parse_gamma
 from ..arguments import set_argument
-from ..compat.host import find_xyz_grid, make_axis
+from ..compat.plots import find_xyz_grid, make_axis
 from ..errors import bad_input
 from ..names import GAMMA, HIRES_GAMMA
 

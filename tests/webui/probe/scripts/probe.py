@@ -112,21 +112,28 @@ MODELS = {"flow": property(get_flow_model), "flow-first": property(get_flow_mode
 def publish(size, sha256):
     """Has the published TCD LoRAs be of that size and content."""
     for file in sys.modules["tcd_sampler.loras.catalogue"].CATALOGUE.files:
-        if file.use.line == "TCD":
+        if file.use.method == "TCD":
             vars(file).update(size=int(size), sha256=sha256)
 
 
-PLACES = {"choose_lora": "ui.preset_controls"}
+PLACES = {"choose_lora": "ui.preset_actions"}
 """Modules with functions that may fail, where that is not the script's own."""
 
 
-def plant(name):
+BUGS = {
+    "ValueError": lambda: float("planted"),
+    "KeyError": lambda: {}["planted"],
+    "RuntimeError": lambda: torch.zeros(2, 3) @ torch.zeros(2, 3),
+}
+
+
+def plant(name, kind="KeyError"):
     """Has a function that our script or page calls fail, as a bug would; returns what takes that back."""
     module = sys.modules[f"tcd_sampler.webui.{PLACES.get(name, 'script')}"]
     own = getattr(module, name)
 
     def fail(*_, **__):
-        raise KeyError("planted")
+        BUGS[kind]()
 
     setattr(module, name, fail)
     return lambda: setattr(module, name, own)
@@ -194,7 +201,7 @@ class Probe(scripts.Script):
             if action.startswith("publish:"):
                 publish(*action.split(":")[1:])
             if action.startswith("bug:"):
-                current.restore = plant(action.split(":")[1])
+                current.restore = plant(*action.split(":")[1:])
         if "rename" in current.actions:
             ours = sd_samplers.all_samplers_map["TCD"]
             sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])

@@ -1,0 +1,37 @@
+"""Draws one prompt and seed with each sampler at 2 to 20 steps, and with TCD at four gammas."""
+
+from dataclasses import replace
+
+from PIL import Image, ImageDraw, ImageFont
+
+from .demo.model import Model
+from .demo.painting import Request, paint
+from .demo.samplers import SAMPLERS
+
+STEPS = (2, 4, 8, 20)
+GAMMAS = (0.0, 0.3, 0.6, 1.0)
+GAMMA_STEPS = 8
+
+SIDE = 256
+"""Pixels of an image's side in the grid."""
+
+LABEL = 28
+"""Pixels of a label's height."""
+
+
+def draw_grid(model: Model, request: Request) -> Image.Image:
+    """Returns a row of images for each sampler over steps, and a row over gamma below them."""
+    rows = [
+        {f"{name}, {steps} steps": replace(request, sampler=sampler, steps=steps) for steps in STEPS}
+        for name, sampler in SAMPLERS.items()
+    ]
+    rows.append({f"TCD, gamma {gamma:g}": replace(request, steps=GAMMA_STEPS, gamma=gamma) for gamma in GAMMAS})
+    columns = max(map(len, rows))
+    grid = Image.new("RGB", (columns * SIDE, len(rows) * (SIDE + LABEL)), "white")
+    draw, font = ImageDraw.Draw(grid), ImageFont.load_default(15)
+    for y, row in enumerate(rows):
+        for x, (label, one) in enumerate(row.items()):
+            left, top = x * SIDE, y * (SIDE + LABEL)
+            draw.text((left + SIDE // 2, top + LABEL // 2), label, "black", font, anchor="mm")
+            grid.paste(paint(model, one).resize((SIDE, SIDE)), (left, top + LABEL))
+    return grid

@@ -1,0 +1,155 @@
+"""The documentation: links lead somewhere, named files exist, sentences are short, and nothing is written twice."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+MOST_WORDS = 30
+SHORTEST_PARAGRAPH = 8
+"""Words. A shorter paragraph, such as "Run the tests:", may appear twice."""
+
+FENCE = re.compile(r"^( *)(```+|~~~+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+INLINE_CODE = re.compile(r"`[^`\n]+`")
+LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)(?: \"[^\"]*\")?\)")
+HTML_LINK = re.compile(r"<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=\"([^\"]+)\"")
+ITEM = re.compile(r"^ *(?:[-*+]|\d+\.) +")
+APART = re.compile(r"^ *(?:#|\||>|<|---)")
+"""A heading, a table's row, a quote or HTML: never a part of the paragraph above it."""
+
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"'*_)]*\s+(?=[\"'*_(\[]*[A-Z0-9`])")
+OUR_FILE = re.compile(r"`((?:tcd_sampler|tests|docs|scripts|localizations)/[\w./-]*)`")
+
+
+def read(path):
+    return COMMENT.sub("", path.read_text(encoding="utf-8"))
+
+
+def find_targets(text):
+    """Returns the targets of links and images, of those around images too, without what code contains."""
+    text = INLINE_CODE.sub("", FENCE.sub("", text))
+    targets = HTML_LINK.findall(text)
+    while LINK.search(text):
+        targets += [target for _, target in LINK.findall(text)]
+        text = LINK.sub(lambda link: link[1] if "](" in link[1] else "", text)
+    return targets
+
+
+def find_anchors(text):
+    """Returns the anchors that GitHub gives a page's headings."""
+    seen, anchors = Counter(), set()
+    for heading in re.findall(r"^#{1,6} +(.+?) *#*$", FENCE.sub("", text), re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", LINK.sub(r"\1", heading).lower()).replace(" ", "-")
+        anchors.add(f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor)
+        seen[anchor] += 1
+    return anchors
+
+
+def find_broken(page):
+    """Returns a page's relative links whose file or anchor does not exist."""
+    broken = []
+    for target in find_targets(read(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in find_anchors(read(file))):
+            broken.append(target)
+    return broken
+
+
+def find_paragraphs(text):
+    """Returns paragraphs and list items, each on one line, without headings, code, tables and quotes."""
+    paragraphs = [[]]
+    for line in FENCE.sub("\n", text).splitlines():
+        if not line.strip() or APART.match(line):
+            paragraphs.append([])
+        elif ITEM.match(line):
+            paragraphs.append([ITEM.sub("", line)])
+        else:
+            paragraphs[-1].append(line.strip())
+    return [" ".join(lines) for lines in paragraphs if lines]
+
+
+def find_sentences(paragraph):
+    """Returns the sentences; a link counts as its text, and inline code as one word."""
+    text = INLINE_CODE.sub("Code", paragraph)
+    while LINK.search(text):
+        text = LINK.sub(r"\1", text)
+    return SENTENCE_END.split(text)
+
+
+def count_words(sentence):
+    return len([word for word in sentence.split() if re.search(r"\w", word)])
+
+
+def find_long(text):
+    sentences = [sentence for paragraph in find_paragraphs(text) for sentence in find_sentences(paragraph)]
+    return [sentence for sentence in sentences if count_words(sentence) > MOST_WORDS]
+
+
+def find_repeated(texts):
+    """Returns paragraphs that appear more than once, with words compared alone."""
+    paragraphs = [
+        " ".join(re.findall(r"\w+", paragraph.lower())) for text in texts for paragraph in find_paragraphs(text)
+    ]
+    counts = Counter(paragraph for paragraph in paragraphs if count_words(paragraph) >= SHORTEST_PARAGRAPH)
+    return [paragraph for paragraph, count in counts.items() if count > 1]
+
+
+def get_name(page):
+    return page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=get_name)
+def test_links(page):
+    assert find_broken(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=get_name)
+def test_files_that_code_spans_name(page):
+    assert [name for name in OUR_FILE.findall(read(page)) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PROSE, ids=get_name)
+def test_sentences_are_short(page):
+    assert find_long(read(page)) == []
+
+
+def test_no_paragraph_twice():
+    assert find_repeated(map(read, PROSE)) == []
+
+
+# The checks themselves
+
+
+def test_targets_and_anchors():
+    page = "# A `b.c`, d\n## A\n## A\n[x](a.md) ![y [z]](b.png) [![i](c.svg)](LICENSE) `[n](o)`\n```\n[n](o)\n```\n"
+    assert sorted(find_targets(page + '<img src="d.png">')) == ["LICENSE", "a.md", "b.png", "c.svg", "d.png"]
+    assert find_anchors(page) == {"a-bc-d", "a", "a-1"}
+
+
+def test_broken_links(tmp_path):
+    (tmp_path / "b.md").write_text("# Here\n")
+    page = tmp_path / "a.md"
+    page.write_text("# Top\n[1](b.md#here) [2](b.md#there) [3](c.md) [4](#top) [5](#bottom) [6](https://x.org/#y)\n")
+    assert find_broken(page) == ["b.md#there", "c.md", "#bottom"]
+
+
+def test_long_sentences():
+    short, long = "Aa " * 29 + "bb.", "Aa " * 30 + "bb."
+    assert find_long(f"{short} {short} `{long}`\n\n| {long} |\n> {long}\n# {long}\n```\n{long}\n```\n") == []
+    assert find_long(f"- {long}\n- {short}\n") == [long]
+    assert find_long(f"{long[:44]}\n{long[45:]} [{long}](x)\n") == [long, long]
+
+
+def test_repeated_paragraphs():
+    text = "One two three four five six seven eight."
+    assert find_repeated([f"{text}\n\nRun it:\n\nRun it:\n", text.replace("five", "5")]) == []
+    assert len(find_repeated([text, f"- {text.replace(' five', chr(10) + '  five')}\n"])) == 1
