@@ -1,6 +1,6 @@
-"""TCD without a WebUI: a page in the browser, or with --prompt a picture. See tcd_sampler.lab.demo.command."""
+"""Runs `python -m tcd_sampler` and `tcd`: see tcd_sampler.lab.command."""
 
-from .lab.demo.command import main
+from .lab.command import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -1,8 +1,6 @@
-"""Measures sample_tcd beside its neighbours, without a network: time per step, and how often each makes a GPU wait.
+"""Times sample_tcd beside other samplers without a network, and counts how often each makes a GPU wait: `tcd benchmark`.
 
-    python -m tcd_sampler.lab.benchmark [--webui DIR]
-
-Wants diffusers and k-diffusion: pip install ".[parity]". Needs no GPU: the time is the CPU's, the waits are counted.
+It needs no GPU: the time is the CPU's, and the waits are counted.
 """
 
 import argparse
@@ -22,6 +20,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from tqdm.auto import trange
 
 from .. import get_sigmas_tcd, sample_tcd
+from ..errors import UserError
+from . import messages
 from .parity import Reference, single_thread
 
 SHAPES = [(1, 4, 128, 128), (8, 4, 128, 128)]
@@ -31,7 +31,7 @@ SECONDS = 15.0
 TIMED, SHORT, LONG = 20, 4, 8
 """Steps of a run that is timed, and of the two whose waits are counted."""
 
-EULER = "Euler a (the WebUI)"
+EULER = "Euler a (k-diffusion)"
 TCD = "TCD (this extension)"
 LCM = "LCM (the WebUI)"
 REFERENCE = "TCDScheduler.step (diffusers)"
@@ -107,10 +107,13 @@ def run_reference(job: Job, n: int) -> None:
 
 
 def load_sample_lcm(webui: Path) -> Callable[..., torch.Tensor]:
-    """The WebUI's sampler alone: to import its module would start the whole WebUI."""
+    """Return the WebUI's sampler alone: importing its module would start the whole WebUI. Raises UserError."""
     path = webui / "modules" / "sd_samplers_lcm.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "sample_lcm"]
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "sample_lcm"]
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(messages.NO_LCM, folder=webui, reason=error) from error
     default_noise_sampler = lambda x: lambda *_: torch.randn_like(x)  # noqa: E731
     names: dict[str, Any] = {"torch": torch, "trange": trange, "default_noise_sampler": default_noise_sampler}
     exec(compile(ast.Module([function], []), str(path), "exec"), names)
@@ -233,30 +236,19 @@ def print_table(samplers: dict[str, Sampler]) -> None:
     print(f"{'1.00 is':<32}{scale[0]:<14}{scale[1]}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Measures sample_tcd beside Euler a, LCM and diffusers' TCDScheduler.")
-    parser.add_argument("--webui", type=Path, metavar="DIR", help="the folder of an AUTOMATIC1111 WebUI, for its LCM")
-    webui: Path | None = parser.parse_args().webui
+def run(args: argparse.Namespace) -> int:
+    webui: Path | None = args.webui
     samplers = {
-        EULER: of_k_diffusion(k_diffusion.sampling.sample_euler_ancestral),
+        EULER: of_k_diffusion(sample_euler_ancestral),
         TCD: of_k_diffusion(sample_tcd),
         REFERENCE: run_reference,
     }
     if webui is not None:
-        try:
-            samplers[LCM] = of_k_diffusion(load_sample_lcm(webui))
-        except (OSError, SyntaxError, ValueError) as error:
-            parser.error(f"--webui: no sample_lcm to be had there: {error}")
+        samplers[LCM] = of_k_diffusion(load_sample_lcm(webui))
     print("Samplers beside Euler a, with a do-nothing model and prepared step noise, float32 on one CPU thread")
     print(f"(torch {torch.__version__}, diffusers {diffusers.__version__}):")
-    # as the WebUI has it: k-diffusion's own does not take sigmas on the CPU with latents on a GPU
-    to_d = mock.patch.object(k_diffusion.sampling, "to_d", lambda x, sigma, denoised: (x - denoised) / sigma)
-    with to_d, single_thread(), torch.no_grad():
+    with single_thread(), torch.no_grad():
         print_table(samplers)
     if webui is None:
-        print("LCM was not run: --webui DIR names the folder of a WebUI, where modules/sd_samplers_lcm.py has it.")
+        print("LCM was not timed. Add --webui DIR to time the one in a WebUI's modules/sd_samplers_lcm.py.")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

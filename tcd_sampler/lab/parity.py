@@ -1,9 +1,4 @@
-"""Runs sample_tcd beside diffusers' TCDScheduler over steps and gammas, and prints and draws how far apart they end.
-
-    python -m tcd_sampler.lab.parity [--output parity.png]
-
-Wants diffusers, k-diffusion and matplotlib: pip install ".[parity]".
-"""
+"""Runs sample_tcd beside diffusers' TCDScheduler over steps and gammas, prints and draws the distances: `tcd parity`."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -51,7 +46,11 @@ class Reference:
 
 
 def sample(
-    denoiser: Callable[..., torch.Tensor], x: torch.Tensor, noises: Iterator[torch.Tensor], gamma: float, sigmas: torch.Tensor
+    denoiser: Callable[..., torch.Tensor],
+    x: torch.Tensor,
+    noises: Iterator[torch.Tensor],
+    gamma: float,
+    sigmas: torch.Tensor,
 ) -> list[torch.Tensor]:
     """The same latents from sample_tcd, in the reference's units."""
     latents: list[torch.Tensor] = []
@@ -123,10 +122,7 @@ def draw(distances: dict[tuple[str, torch.dtype], torch.Tensor], output: Path) -
     figure.savefig(output, dpi=100)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Compares sample_tcd with diffusers' TCDScheduler.")
-    parser.add_argument("--output", type=Path, default=Path("parity.png"), help="the picture to draw")
-    output = parser.parse_args().output
+def run(args: argparse.Namespace) -> int:
     print(f"Largest relative L2 distance to diffusers {diffusers.__version__}, over all latents of each run")
     print(f"(steps {STEPS[0]} to {STEPS[-1]}, gamma {GAMMAS[0]:g} to {GAMMAS[-1]:g} by 0.05):")
     distances = {}
@@ -137,10 +133,6 @@ def main() -> int:
                 distance = distances[prediction_type, dtype] = torch.tensor(rows)
                 name = f"{prediction_type}, {str(dtype).removeprefix('torch.')}"
                 print(f"  {name:<24}{distance.max():.1e}   (limit {limit:.0e})", flush=True)
-    draw(distances, output)
-    print(f"Drawn in {output}.")
+    draw(distances, args.output)
+    print(f"Drawn in {args.output}.")
     return int(any(distance.max() > LIMITS[dtype] for (_, dtype), distance in distances.items()))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

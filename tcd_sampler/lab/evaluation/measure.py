@@ -20,9 +20,7 @@ from .judge import Judge, get_accuracy, load_judge
 from .variants import VARIANTS
 
 
-def sample_dpmpp_2s(
-    model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, generator: torch.Generator
-) -> torch.Tensor:
+def sample_dpmpp_2s(model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """DPM-Solver++(2S), by diffusers. It adds no noise.
 
     diffusers counts evaluations: each step of two goes through the level half-way on a log scale, and the step to 0
