@@ -1,4 +1,4 @@
-"""Times sample_tcd beside other samplers without a network, and counts how often each makes a GPU wait: `tcd benchmark`.
+"""Times samplers without a network, and counts how often each makes the CPU wait for a GPU: `tcd benchmark`.
 
 It needs no GPU: the time is the CPU's, and the waits are counted.
 """

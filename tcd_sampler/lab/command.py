@@ -17,7 +17,7 @@ from ..gamma import DEFAULT_GAMMA
 from . import messages
 
 EXTRAS = {
-    "parity": ("diffusers", "matplotlib"),
+    "parity": ("diffusers", "matplotlib", "PIL"),
     "demo": ("accelerate", "diffusers", "gradio", "numpy", "peft", "PIL", "transformers"),
 }
 EXTRAS["evaluation"] = tuple(dict.fromkeys(EXTRAS["demo"] + EXTRAS["parity"]))

@@ -1,4 +1,4 @@
-"""Runs sample_tcd beside diffusers' TCDScheduler over steps and gammas, prints and draws the distances: `tcd parity`."""
+"""Compares sample_tcd with diffusers' TCDScheduler for all steps and gammas: `tcd parity`."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ import torch
 
 from .. import get_sigmas_tcd, sample_tcd
 from .denoiser import PREDICTION_TYPES, DiscreteDenoiser
+from .output import check_output, writing
 
 STEPS = range(1, 51)
 GAMMAS = [i / 20 for i in range(21)]
@@ -123,6 +124,7 @@ def draw(distances: dict[tuple[str, torch.dtype], torch.Tensor], output: Path) -
 
 
 def run(args: argparse.Namespace) -> int:
+    check_output(args.output)
     print(f"Largest relative L2 distance to diffusers {diffusers.__version__}, over all latents of each run")
     print(f"(steps {STEPS[0]} to {STEPS[-1]}, gamma {GAMMAS[0]:g} to {GAMMAS[-1]:g} by 0.05):")
     distances = {}
@@ -133,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
                 distance = distances[prediction_type, dtype] = torch.tensor(rows)
                 name = f"{prediction_type}, {str(dtype).removeprefix('torch.')}"
                 print(f"  {name:<24}{distance.max():.1e}   (limit {limit:.0e})", flush=True)
-    draw(distances, args.output)
+    with writing(args.output):
+        draw(distances, args.output)
     print(f"Drawn in {args.output}.")
     return int(any(distance.max() > LIMITS[dtype] for (_, dtype), distance in distances.items()))

@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverSinglestepScheduler
 
+from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
+from .. import messages
 from ..demo.miniature import load_miniature
 from ..demo.model import Guided, Model
 from ..demo.painting import PIXELS_PER_LATENT, sample
@@ -166,7 +168,13 @@ def measure_all(count: int, path: Path) -> list[Point]:
 
 
 def read_points(path: Path) -> list[Point]:
-    return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+    """Return the points in a file, none if it does not exist. Raises UserError if it contains something else."""
+    if not path.exists():
+        return []
+    try:
+        return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(messages.CANNOT_READ_RESULTS, file=path, reason=error) from error
 
 
 def write_points(path: Path, points: list[Point]) -> None:
