@@ -1,6 +1,6 @@
-"""The demo without a WebUI: a web page, or one image with --prompt. See tcd_sampler.lab.demo.command."""
+"""Runs `python -m tcd_sampler` and `tcd`: see tcd_sampler.lab.command."""
 
-from .lab.demo.command import main
+from .lab.command import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

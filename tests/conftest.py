@@ -1,8 +1,22 @@
-"""The option that names a WebUI, and the line that says what was not run without one."""
+"""The options that choose tests, the lines that say which tests were not run, and the oracle of k-diffusion."""
 
 from pathlib import Path
 
 import hypothesis
+import pytest
+
+from .support.kdiffusion import import_k_diffusion
+
+MARKERS = {"long": "--long", "slow": "--slow"}
+"""Options, by the marker of the tests that only they run."""
+
+COUNTS = pytest.StashKey[dict]()
+"""How many tests were left out, by their marker."""
+
+
+@pytest.fixture(scope="session")
+def k_diffusion():
+    return import_k_diffusion()
 
 
 def pytest_addoption(parser):
@@ -17,19 +31,25 @@ def pytest_addoption(parser):
         "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"
     )
     parser.addoption("--pictures", type=Path, metavar="DIR", help="where to put the README's pictures of the WebUI")
+    parser.addoption("--slow", action="store_true", help="run the slow tests outside tests/webui too")
     parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/webui with")
 
 
 def pytest_configure(config):
+    config.stash[COUNTS] = {}
     hypothesis.settings.register_profile("unhurried", deadline=None)  # no test fails for being slow
     hypothesis.settings.load_profile("unhurried")
-    config.addinivalue_line("markers", "long: run only with --long")
+    for marker, option in MARKERS.items():
+        config.addinivalue_line("markers", f"{marker}: run only with {option}")
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--long"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    for marker, option in MARKERS.items():
+        if not config.getoption(option):
+            left_out = [item for item in items if item.get_closest_marker(marker)]
+            config.hook.pytest_deselected(items=left_out)
+            config.stash[COUNTS][marker] = len(left_out)
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -39,9 +59,10 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    counts = config.stash[COUNTS]
+    if counts.get("slow"):
+        terminalreporter.write_line(f"Not run: {counts['slow']} slow tests. Add --slow to run them.")
+    if counts.get("long"):
+        terminalreporter.write_line(f"Not run: {counts['long']} long tests. Add --long to run them.")
     if config.getoption("--webui") is None:
-        terminalreporter.write_line(
-            "Not run: tests/webui, which start a real WebUI; give them one's folder with --webui DIR."
-        )
-    elif not config.getoption("--long"):
-        terminalreporter.write_line("Not run: the long tests; ask for them with --long.")
+        terminalreporter.write_line("Not run: tests/webui, which start a real WebUI. Add --webui DIR to run them.")

@@ -1,32 +1,28 @@
-"""Measures sample_tcd beside its neighbours, without a network: time per step, and how often each makes a GPU wait.
+"""Times samplers without a network, and counts how often each makes the CPU wait for a GPU: `tcd benchmark`.
 
-    python -m tcd_sampler.lab.benchmark [--webui DIR]
-
-Wants diffusers and k-diffusion: pip install ".[parity]". Needs no GPU: the time is the CPU's, the waits are counted.
+It needs no GPU: the time is the CPU's, and the waits are counted.
 """
 
 import argparse
 import ast
 import random
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 from unittest import mock
 
+import diffusers
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from tqdm.auto import trange
 
 from .. import get_sigmas_tcd, sample_tcd
+from ..errors import UserError
+from . import messages
 from .parity import Reference, single_thread
-
-warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-
-import diffusers  # noqa: E402
-import k_diffusion  # noqa: E402
 
 SHAPES = [(1, 4, 128, 128), (8, 4, 128, 128)]
 SECONDS = 15.0
@@ -71,6 +67,27 @@ class DoNothing:
 Sampler = Callable[[Job, int], None]
 
 
+@torch.no_grad()
+def sample_euler_ancestral(
+    model: Callable[..., torch.Tensor],
+    x: torch.Tensor,
+    sigmas: torch.Tensor,
+    disable: bool | None,
+    noise_sampler: Callable[..., torch.Tensor],
+) -> torch.Tensor:
+    """Euler a, operation by operation as k-diffusion and the WebUI compute it, since its time is what is measured."""
+    s_in = x.new_ones([len(x)])
+    for i in trange(len(sigmas) - 1, disable=disable):
+        denoised = model(x, sigmas[i] * s_in)
+        sigma, sigma_next = sigmas[i], sigmas[i + 1]
+        sigma_up = min(sigma_next, (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5)
+        sigma_down = (sigma_next**2 - sigma_up**2) ** 0.5
+        x = x + (x - denoised) / sigma * (sigma_down - sigma)
+        if sigma_next > 0:
+            x = x + noise_sampler(sigma, sigma_next) * 1.0 * sigma_up  # times s_noise, which the WebUI leaves at 1
+    return x
+
+
 def of_k_diffusion(sample: Callable[..., torch.Tensor]) -> Sampler:
     """Runs a sampler that has k-diffusion's interface."""
 
@@ -90,11 +107,15 @@ def run_reference(job: Job, n: int) -> None:
 
 
 def load_sample_lcm(webui: Path) -> Callable[..., torch.Tensor]:
-    """The WebUI's sampler alone: to import its module would start the whole WebUI."""
+    """Return the WebUI's sampler alone: importing its module would start the whole WebUI. Raises UserError."""
     path = webui / "modules" / "sd_samplers_lcm.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "sample_lcm"]
-    names = dict(vars(k_diffusion.sampling))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "sample_lcm"]
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(messages.NO_LCM, folder=webui, reason=error) from error
+    default_noise_sampler = lambda x: lambda *_: torch.randn_like(x)  # noqa: E731
+    names: dict[str, Any] = {"torch": torch, "trange": trange, "default_noise_sampler": default_noise_sampler}
     exec(compile(ast.Module([function], []), str(path), "exec"), names)
     sample_lcm: Callable[..., torch.Tensor] = names["sample_lcm"]
     return sample_lcm
@@ -215,30 +236,19 @@ def print_table(samplers: dict[str, Sampler]) -> None:
     print(f"{'1.00 is':<32}{scale[0]:<14}{scale[1]}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Measures sample_tcd beside Euler a, LCM and diffusers' TCDScheduler.")
-    parser.add_argument("--webui", type=Path, metavar="DIR", help="the folder of an AUTOMATIC1111 WebUI, for its LCM")
-    webui: Path | None = parser.parse_args().webui
+def run(args: argparse.Namespace) -> int:
+    webui: Path | None = args.webui
     samplers = {
-        EULER: of_k_diffusion(k_diffusion.sampling.sample_euler_ancestral),
+        EULER: of_k_diffusion(sample_euler_ancestral),
         TCD: of_k_diffusion(sample_tcd),
         REFERENCE: run_reference,
     }
     if webui is not None:
-        try:
-            samplers[LCM] = of_k_diffusion(load_sample_lcm(webui))
-        except (OSError, SyntaxError, ValueError) as error:
-            parser.error(f"--webui: no sample_lcm to be had there: {error}")
+        samplers[LCM] = of_k_diffusion(load_sample_lcm(webui))
     print("Samplers beside Euler a, with a do-nothing model and prepared step noise, float32 on one CPU thread")
     print(f"(torch {torch.__version__}, diffusers {diffusers.__version__}):")
-    # as the WebUI has it: k-diffusion's own does not take sigmas on the CPU with latents on a GPU
-    to_d = mock.patch.object(k_diffusion.sampling, "to_d", lambda x, sigma, denoised: (x - denoised) / sigma)
-    with to_d, single_thread(), torch.no_grad():
+    with single_thread(), torch.no_grad():
         print_table(samplers)
     if webui is None:
-        print("LCM was not run: --webui DIR names the folder of a WebUI, where modules/sd_samplers_lcm.py has it.")
+        print("LCM was not timed. Add --webui DIR to time the one in a WebUI's modules/sd_samplers_lcm.py.")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

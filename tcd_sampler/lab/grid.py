@@ -1,12 +1,15 @@
-"""Draws one prompt and seed with each sampler at 2 to 20 steps, and with TCD at four gammas."""
+"""Draws one prompt and seed with each sampler at 2 to 20 steps, and with TCD at four gammas: `tcd grid`."""
 
+import argparse
 from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
+from .demo.load import load_model
 from .demo.model import Model
 from .demo.painting import Request, paint
 from .demo.samplers import SAMPLERS
+from .output import check_output, write_image
 
 STEPS = (2, 4, 8, 20)
 GAMMAS = (0.0, 0.3, 0.6, 1.0)
@@ -35,3 +38,13 @@ def draw_grid(model: Model, request: Request) -> Image.Image:
             draw.text((left + SIDE // 2, top + LABEL // 2), label, "black", font, anchor="mm")
             grid.paste(paint(model, one).resize((SIDE, SIDE)), (left, top + LABEL))
     return grid
+
+
+def run(args: argparse.Namespace) -> int:
+    request = Request(args.prompt, seed=args.seed)
+    request.check()
+    check_output(args.output)
+    model = load_model(args)
+    write_image(draw_grid(model, request), args.output, request.prompt)
+    print(f"Saved as {args.output}.")
+    return 0

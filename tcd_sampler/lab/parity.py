@@ -1,32 +1,20 @@
-"""Runs sample_tcd beside diffusers' TCDScheduler over steps and gammas, and prints and draws how far apart they end.
-
-    python -m tcd_sampler.lab.parity [--output parity.png]
-
-Wants diffusers, k-diffusion and matplotlib: pip install ".[parity]".
-"""
+"""Compares sample_tcd with diffusers' TCDScheduler for all steps and gammas: `tcd parity`."""
 
 import argparse
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
+import diffusers
 import torch
 
 from .. import get_sigmas_tcd, sample_tcd
-
-warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-
-import diffusers  # noqa: E402
-import k_diffusion  # noqa: E402
+from .denoiser import PREDICTION_TYPES, DiscreteDenoiser
+from .output import check_output, writing
 
 STEPS = range(1, 51)
 GAMMAS = [i / 20 for i in range(21)]
-DENOISERS = {
-    "epsilon": k_diffusion.external.DiscreteEpsDDPMDenoiser,
-    "v_prediction": k_diffusion.external.DiscreteVDDPMDenoiser,
-}
 LIMITS = {torch.float32: 1e-5, torch.float64: 1e-10}
 """The relative L2 distance that each precision has to stay below."""
 
@@ -59,7 +47,11 @@ class Reference:
 
 
 def sample(
-    denoiser: torch.nn.Module, x: torch.Tensor, noises: Iterator[torch.Tensor], gamma: float, sigmas: torch.Tensor
+    denoiser: Callable[..., torch.Tensor],
+    x: torch.Tensor,
+    noises: Iterator[torch.Tensor],
+    gamma: float,
+    sigmas: torch.Tensor,
 ) -> list[torch.Tensor]:
     """The same latents from sample_tcd, in the reference's units."""
     latents: list[torch.Tensor] = []
@@ -96,7 +88,7 @@ def measure(n: int, gamma: float, prediction_type: str, dtype: torch.dtype) -> f
     reference = Reference(prediction_type, dtype)
     alphas_cumprod = reference.scheduler.alphas_cumprod
     network = get_network(alphas_cumprod)
-    denoiser = DENOISERS[prediction_type](network, alphas_cumprod, quantize=False)
+    denoiser = DiscreteDenoiser(network, alphas_cumprod, prediction_type)
     x, *noises = torch.randn(n, 2, 4, 8, 8, generator=torch.Generator().manual_seed(n), dtype=dtype)
     sigmas = get_sigmas_tcd(n, denoiser.sigmas)
     return relative_distance(
@@ -131,24 +123,19 @@ def draw(distances: dict[tuple[str, torch.dtype], torch.Tensor], output: Path) -
     figure.savefig(output, dpi=100)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Compares sample_tcd with diffusers' TCDScheduler.")
-    parser.add_argument("--output", type=Path, default=Path("parity.png"), help="the picture to draw")
-    output = parser.parse_args().output
+def run(args: argparse.Namespace) -> int:
+    check_output(args.output)
     print(f"Largest relative L2 distance to diffusers {diffusers.__version__}, over all latents of each run")
     print(f"(steps {STEPS[0]} to {STEPS[-1]}, gamma {GAMMAS[0]:g} to {GAMMAS[-1]:g} by 0.05):")
     distances = {}
     with single_thread():
         for dtype, limit in LIMITS.items():
-            for prediction_type in DENOISERS:
+            for prediction_type in PREDICTION_TYPES:
                 rows = [[measure(n, gamma, prediction_type, dtype) for n in STEPS] for gamma in GAMMAS]
                 distance = distances[prediction_type, dtype] = torch.tensor(rows)
                 name = f"{prediction_type}, {str(dtype).removeprefix('torch.')}"
                 print(f"  {name:<24}{distance.max():.1e}   (limit {limit:.0e})", flush=True)
-    draw(distances, output)
-    print(f"Drawn in {output}.")
+    with writing(args.output):
+        draw(distances, args.output)
+    print(f"Drawn in {args.output}.")
     return int(any(distance.max() > LIMITS[dtype] for (_, dtype), distance in distances.items()))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

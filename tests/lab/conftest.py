@@ -7,7 +7,7 @@ import pytest
 
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
-from tcd_sampler.lab.training.__main__ import SMOKE, train
+from tcd_sampler.lab.training.command import SMOKE, train
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.samplers import SAMPLERS, get_uniform
-from tcd_sampler.lab.evaluation.__main__ import main
+from tcd_sampler.lab.evaluation.command import main
 from tcd_sampler.lab.evaluation.frechet import get_error, get_frechet_distance
 from tcd_sampler.lab.evaluation.judge import NOTHING, QUESTIONS, UNASKED, get_accuracy, get_answers
 from tcd_sampler.lab.evaluation.measure import (

@@ -12,8 +12,8 @@ from transformers import CLIPTokenizer
 from tcd_sampler.lab.demo.painting import Request, paint
 from tcd_sampler.lab.demo.samplers import TCD
 from tcd_sampler.lab.miniature import CLIP, LORAS
-from tcd_sampler.lab.miniature.__main__ import main
 from tcd_sampler.lab.miniature.architecture import BETAS
+from tcd_sampler.lab.miniature.install import main
 from tcd_sampler.lab.miniature.vocabulary import get_words, write_vocabulary
 from tcd_sampler.loras.checkpoint import read_family
 from tcd_sampler.loras.header import KOHYA, SDXL, read_lora
@@ -100,8 +100,8 @@ def test_the_shipped_vocabulary_is_the_one_that_is_written(tmp_path):
 
 
 def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tcd_sampler.lab.miniature.__main__.CHECKPOINT", trained.checkpoint)
-    monkeypatch.setattr("tcd_sampler.lab.miniature.__main__.LORAS", trained.loras)
+    monkeypatch.setattr("tcd_sampler.lab.miniature.install.CHECKPOINT", trained.checkpoint)
+    monkeypatch.setattr("tcd_sampler.lab.miniature.install.LORAS", trained.loras)
     monkeypatch.setattr("sys.argv", ["miniature", str(tmp_path)])
     with pytest.raises(SystemExit):
         main()

@@ -6,8 +6,8 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-
 from tcd_sampler.lab.demo.command import main
+
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.page import GAMMAS, launch

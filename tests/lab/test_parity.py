@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcd_sampler import get_sigmas_tcd
+from tcd_sampler.lab.denoiser import PREDICTION_TYPES, DiscreteDenoiser
 from tcd_sampler.lab.parity import (
-    DENOISERS,
     GAMMAS,
     LIMITS,
     STEPS,
@@ -27,7 +27,7 @@ def one_thread():
 
 
 @pytest.mark.parametrize("dtype", LIMITS, ids=str)
-@pytest.mark.parametrize("prediction_type", DENOISERS)
+@pytest.mark.parametrize("prediction_type", PREDICTION_TYPES)
 def test_every_latent_equals_the_reference(prediction_type, dtype):
     for n in STEPS:
         for gamma in GAMMAS:
@@ -40,13 +40,13 @@ def test_every_latent_equals_the_reference(prediction_type, dtype):
         lambda t: sorted(t, reverse=True)
     ),
     gamma=st.one_of(st.floats(0, 1), st.integers(0, 100).map(lambda g: g / 100)),
-    prediction_type=st.sampled_from(sorted(DENOISERS)),
+    prediction_type=st.sampled_from(PREDICTION_TYPES),
 )
 def test_any_schedule_of_whole_timesteps_equals_the_reference(timesteps, gamma, prediction_type):
     reference = Reference(prediction_type, torch.float64)
     alphas_cumprod = reference.scheduler.alphas_cumprod
     network = get_network(alphas_cumprod)
-    denoiser = DENOISERS[prediction_type](network, alphas_cumprod, quantize=False)
+    denoiser = DiscreteDenoiser(network, alphas_cumprod, prediction_type)
     x, *noises = torch.randn(
         len(timesteps) + 1, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )
@@ -61,7 +61,7 @@ def test_the_image_to_image_tail_equals_the_reference():
     reference = Reference("epsilon", torch.float64)
     alphas_cumprod = reference.scheduler.alphas_cumprod
     network = get_network(alphas_cumprod)
-    denoiser = DENOISERS["epsilon"](network, alphas_cumprod, quantize=False)
+    denoiser = DiscreteDenoiser(network, alphas_cumprod)
     x, *noises = torch.randn(4, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ours = sample(denoiser, x, iter(noises), 0.3, get_sigmas_tcd(8, denoiser.sigmas)[-5:])
     theirs = reference.sample(network, x, iter(noises), 0.3, timesteps=[499, 379, 259, 139])

@@ -8,7 +8,7 @@ from torch import nn
 
 from tcd_sampler.lab.miniature.architecture import BETAS
 from tcd_sampler.lab.training import vae as vae_training
-from tcd_sampler.lab.training.__main__ import SMOKE, train
+from tcd_sampler.lab.training.command import SMOKE, train
 from tcd_sampler.lab.training.distillation import Jump, draw_timesteps, get_loss
 from tcd_sampler.lab.training.run import Run, get_average, get_learning_rate, read_log
 

@@ -29,12 +29,6 @@ MAY_ASK = {
 MAY_SEEM_TO_WRITE = {"tcd_sampler.webui.compat.guidance": {"get_hash"}}  # of a function's source, not of a file
 """Functions that only read, whatever the check below makes of them: names, by their module."""
 
-WRITES_FOR_NOW = {"tcd_sampler.lab.training.latents": {"get_latents"}}
-"""Functions that are yet to be called otherwise."""
-
-MAY_IMPORT_TESTS_FOR_NOW = ["tests/lab/test_demo.py", "tests/lab/test_evidence.py"]
-"""Files, or folders, whose tests still import from others."""
-
 WRITES = re.compile(
     r"\.(write_\w+|unlink|touch|mkdir)$|^os\.(replace|rename|link|remove)$|\bsave_file$|\bhashlib\.\w+$|\bhashes\.sha256$"
 )
@@ -101,7 +95,7 @@ EVERYWHERE = [*SOURCES.values(), *list_modules("scripts"), Module(ROOT / "instal
 def test_there_is_something_to_look_at():
     assert len(SOURCES) > 40
     imports = set().union(*(module.imports for module in SOURCES.values()))
-    assert {"modules.shared", "tcd_sampler.messages", f"{LAB}.demo.command.main"} <= imports
+    assert {"modules.shared", "tcd_sampler.messages", f"{LAB}.command.main"} <= imports
     assert any(is_in(name, "diffusers") for name in imports)
 
 
@@ -198,8 +192,7 @@ def test_what_is_called_reading_does_not_write_or_hash():
         f"{module.file}: {name}"
         for module in SOURCES.values()
         for name in find_writing(module)
-        if re.match("_?(find|get|read)_", name)
-        and not any(name in known.get(module.name, ()) for known in (MAY_SEEM_TO_WRITE, WRITES_FOR_NOW))
+        if re.match("_?(find|get|read)_", name) and name not in MAY_SEEM_TO_WRITE.get(module.name, ())
     ]
     assert not found, list_lines(found)
 
@@ -209,7 +202,6 @@ def test_tests_do_not_import_from_other_tests():
     found = [
         f"{module.file}: {name}"
         for module in list_modules("tests")
-        if not module.file.startswith(tuple(MAY_IMPORT_TESTS_FOR_NOW))
         for name in module.imports
         if any(re.match("test_|conftest$", part) for part in name.split("."))
     ]

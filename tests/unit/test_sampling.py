@@ -4,11 +4,12 @@ import inspect
 import itertools
 import math
 
-import k_diffusion
 import pytest
 import torch
 
 from tcd_sampler import get_sigmas_tcd, messages, sample_tcd
+from tcd_sampler.lab.demo.samplers import get_karras
+from tcd_sampler.lab.denoiser import V_PREDICTION, DiscreteDenoiser
 from tcd_sampler.lab.parity import get_network
 from tcd_sampler.sampling import get_tcd_steps
 
@@ -16,9 +17,9 @@ from ..support.messages import refused
 from .tables import ALPHAS_CUMPROD, TABLE, ZERO_SNR_TABLE
 
 SCHEDULES = {
-    "karras": k_diffusion.sampling.get_sigmas_karras(8, float(TABLE[0]), float(TABLE[-1])),
-    "exponential": k_diffusion.sampling.get_sigmas_exponential(8, float(TABLE[0]), float(TABLE[-1])),
-    "below the table": k_diffusion.sampling.get_sigmas_karras(8, 0.005, 30.0),
+    "karras": get_karras(8, TABLE),
+    "exponential": torch.cat([torch.linspace(float(TABLE[-1].log()), float(TABLE[0].log()), 8).exp(), torch.zeros(1)]),
+    "below the table": get_karras(8, torch.tensor([0.005, 30.0])),
     "align your steps": torch.tensor([14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029, 0]),
 }
 
@@ -36,8 +37,7 @@ class Guidance(torch.nn.Module):
 
 @pytest.fixture
 def denoiser():
-    network = get_network(ALPHAS_CUMPROD)
-    return k_diffusion.external.DiscreteEpsDDPMDenoiser(network, ALPHAS_CUMPROD, quantize=False)
+    return DiscreteDenoiser(get_network(ALPHAS_CUMPROD), ALPHAS_CUMPROD)
 
 
 @pytest.fixture
@@ -45,13 +45,23 @@ def start():
     return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * float(TABLE[-1])
 
 
-def test_the_signature_is_k_diffusions():
+def test_the_signature_is_k_diffusions(k_diffusion):
     ours, theirs = inspect.signature(sample_tcd), inspect.signature(k_diffusion.sampling.sample_euler_ancestral)
     common = ["model", "x", "sigmas", "extra_args", "callback", "disable", "noise_sampler"]
     assert [*ours.parameters] == [*common, "gamma"]
     for name in common:
         assert ours.parameters[name].default == theirs.parameters[name].default
     assert ours.parameters["gamma"].default == 0.3
+
+
+def test_k_diffusions_denoisers_work(k_diffusion, denoiser, start):
+    theirs = k_diffusion.external.DiscreteEpsDDPMDenoiser(get_network(ALPHAS_CUMPROD), ALPHAS_CUMPROD, quantize=False)
+    expected, latents = ([], [])
+    for model, seen in ((denoiser, expected), (theirs, latents)):
+        torch.manual_seed(0)
+        sample_tcd(model, start, get_sigmas_tcd(8, model.sigmas), callback=seen.append, disable=True)
+    for a, b in zip(latents, expected, strict=True):
+        torch.testing.assert_close(a["denoised"], b["denoised"], rtol=1e-5, atol=1e-5)
 
 
 def test_the_callback_gets_what_k_diffusions_get(denoiser, start):
@@ -96,7 +106,7 @@ def test_the_default_noise_is_torchs(denoiser, start):
     torch.manual_seed(3)
     ours = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True)
     torch.manual_seed(3)
-    noise_sampler = k_diffusion.sampling.default_noise_sampler(start)
+    noise_sampler = lambda *_: torch.randn_like(start)  # noqa: E731
     theirs = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True, noise_sampler=noise_sampler)
     assert torch.equal(ours, theirs)
     assert not torch.equal(ours, sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True))
@@ -112,7 +122,7 @@ def test_no_steps_return_the_start(denoiser, start):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_without_noise_any_schedule_is_the_probability_flow(denoiser, start, name):
+def test_without_noise_any_schedule_is_the_probability_flow(k_diffusion, denoiser, start, name):
     """At gamma 0 each step is DDIM's, k-diffusion's Euler: exactly so, though the levels lie between timesteps."""
     ours, theirs = [], []
     sample_tcd(denoiser, start, SCHEDULES[name], callback=ours.append, disable=True, gamma=0.0)
@@ -138,7 +148,7 @@ def test_every_schedule_splits_its_noise_exactly(name, gamma):
 @pytest.mark.parametrize("table", [TABLE, ZERO_SNR_TABLE.nan_to_num(posinf=4518.0)], ids=["", "zero-snr"])
 def test_no_nan(table, n, gamma):
     network = get_network(ALPHAS_CUMPROD)
-    denoiser = k_diffusion.external.DiscreteVDDPMDenoiser(network, 1 / (1 + table**2), quantize=False)
+    denoiser = DiscreteDenoiser(network, 1 / (1 + table**2), V_PREDICTION)
     sigmas = get_sigmas_tcd(n, denoiser.sigmas)
     x = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0)) * sigmas[0]
     final = sample_tcd(denoiser, x, sigmas, disable=True, gamma=gamma)
@@ -155,7 +165,7 @@ def test_a_schedule_that_stops_early_is_left_at_its_level(denoiser, start):
 
 
 @pytest.mark.parametrize("gamma", [-0.1, 1.1, math.nan, math.inf, "0.3", None, [0.3], True])
-def test_a_bad_gamma_is_refused_before_anything_runs(denoiser, start, gamma):
-    denoiser.forward = pytest.fail
+def test_a_bad_gamma_is_refused_before_anything_runs(start, gamma):
+    denoiser = DiscreteDenoiser(lambda *_: pytest.fail("ran"), ALPHAS_CUMPROD)
     with refused(messages.BAD_GAMMA, field="gamma", value=repr(gamma)):
         sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True, gamma=gamma)

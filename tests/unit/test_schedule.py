@@ -1,7 +1,6 @@
 """The schedule: diffusers' timesteps up to 50 steps, and a refinement of them for any number."""
 
 import diffusers
-import k_diffusion
 import pytest
 import torch
 from hypothesis import given
@@ -57,7 +56,7 @@ def test_any_number_of_steps_starts_at_the_top(n):
     assert sigmas[0] == TABLE[-1]
 
 
-def test_fractions_of_timesteps_are_interpolated_as_k_diffusion_does():
+def test_fractions_of_timesteps_are_interpolated_as_k_diffusion_does(k_diffusion):
     schedule = k_diffusion.external.DiscreteSchedule(TABLE, quantize=False)
     torch.testing.assert_close(get_sigmas_tcd(2000, TABLE)[:-1], schedule.t_to_sigma(tcd_timesteps(2000)))
 

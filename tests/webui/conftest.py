@@ -3,7 +3,7 @@
 import pytest
 
 from tcd_sampler.lab.miniature import CHECKPOINT
-from tcd_sampler.lab.miniature.__main__ import install_loras
+from tcd_sampler.lab.miniature.install import install_loras
 
 from ..support.browser import start_browser
 from ..support.loopback import serve

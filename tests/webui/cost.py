@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy
 
 from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
-from tcd_sampler.lab.miniature.__main__ import install_checkpoint
+from tcd_sampler.lab.miniature.install import install_checkpoint
 
 from ..support.browser import has_browser, start_browser
 from .many_loras import write_loras

@@ -10,7 +10,7 @@ from tcd_sampler.lab.demo.samplers import SAMPLERS
 from tcd_sampler.lab.evaluation.judge import get_accuracy, load_judge
 from tcd_sampler.lab.evaluation.measure import get_captions
 from tcd_sampler.lab.miniature import CHECKPOINT
-from tcd_sampler.lab.miniature.__main__ import install_loras
+from tcd_sampler.lab.miniature.install import install_loras
 
 from .jobs import CAPTION
 from .selection import MINIATURE, long, needs

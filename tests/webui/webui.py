@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tcd_sampler.lab.miniature.__main__ import install_checkpoint
+from tcd_sampler.lab.miniature.install import install_checkpoint
 
 from . import checkpoint_sd15
 from .abilities import Abilities

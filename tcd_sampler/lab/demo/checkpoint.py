@@ -8,9 +8,11 @@ from diffusers import DDPMScheduler, StableDiffusionPipeline, StableDiffusionXLP
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
 
+from ...errors import UserError
 from ...loras.checkpoint import read_family
 from ...loras.header import SDXL
-from .errors import first_line, is_out_of_memory
+from .. import messages
+from .errors import first_line, is_out_of_memory, refuse_without_memory
 from .lora import add_lora
 from .model import Conditioning, Model
 
@@ -18,16 +20,16 @@ SIZES = {SDXL: 1024}
 
 
 def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = None) -> Model:
-    """A checkpoint, and a LoRA for TCD. ValueError, in one sentence, where one of the files is not what it should be.
+    """Load a checkpoint, and a LoRA for TCD. Raises UserError if one of the files is not what it should be.
 
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
     By default it is the one that diffusers knows for the family, fetched once.
     """
     if path.suffix != ".safetensors":
-        raise ValueError(f"--checkpoint must be a .safetensors file, not {path.name}.")
+        raise UserError(messages.CHECKPOINT_SUFFIX, file=path.name)
     family = read_family(path)
     if family is None:
-        raise ValueError(f"{path.name} is not a checkpoint of SDXL, SD 1.5 or SD 2.1, whole and in one file.")
+        raise UserError(messages.NOT_A_CHECKPOINT, file=path.name)
     pipeline = load_pipeline(path, family, config)
     if lora is not None:
         add_lora(pipeline.unet, lora, "tcd", family)
@@ -49,13 +51,19 @@ def load_pipeline(path: Path, family: str, config: str | None) -> Any:
     kind = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     dtype = torch.float32 if device == "cpu" else torch.float16
     extra = {} if family == SDXL else {"safety_checker": None, "requires_safety_checker": False}
+    with refuse_without_memory():
+        return load_single_file(kind, path, family, config=config, torch_dtype=dtype, **extra).to(device)
+
+
+def load_single_file(kind: Any, path: Path, family: str, **options: Any) -> Any:
+    """Load a file by diffusers, whose errors depend on what is wrong with the file."""
     try:
-        pipeline = kind.from_single_file(str(path), config=config, torch_dtype=dtype, **extra)
-        return pipeline.to(device)
+        return kind.from_single_file(str(path), **options)
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError, SingleFileComponentError) as error:
         if is_out_of_memory(error):
             raise
-        raise ValueError(f"{path.name} cannot be loaded as a checkpoint of {family} ({first_line(error)}).") from error
+        reason = first_line(error)
+        raise UserError(messages.CANNOT_LOAD_CHECKPOINT, file=path.name, family=family, reason=reason) from error
 
 
 def get_alphas_cumprod(pipeline: Any) -> torch.Tensor:

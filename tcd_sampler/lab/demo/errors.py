@@ -1,4 +1,10 @@
-"""What went wrong, in a line."""
+"""Reasons of other libraries' errors, in one line, and a lack of memory as an error that the user can fix."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...errors import UserError
+from .. import messages
 
 
 def first_line(error: BaseException) -> str:
@@ -8,3 +14,14 @@ def first_line(error: BaseException) -> str:
 def is_out_of_memory(error: BaseException) -> bool:
     """torch has an exception of its own for a GPU's memory, and none for the CPU's."""
     return isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error)
+
+
+@contextmanager
+def refuse_without_memory() -> Iterator[None]:
+    """Raise UserError if there is not enough memory for the block."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(messages.OUT_OF_MEMORY) from error

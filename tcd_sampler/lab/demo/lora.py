@@ -7,15 +7,18 @@ from typing import Any
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors import SafetensorError
 
+from ...errors import UserError
 from ...loras.header import SDXL, read_lora
+from .. import messages
 from .errors import first_line
 
 
 def add_lora(unet: Any, path: Path, name: str, family: str | None = SDXL) -> None:
-    """Adds it, turned off, under a name. ValueError, in one sentence, where it is not one for this UNet."""
+    """Add a LoRA under a name, turned off. Raises UserError if it is not for this UNet."""
     lora = read_lora(path)
     if family and lora.family not in (family, None):
-        raise ValueError(f"{path.name} is a LoRA for {lora.family}, and the checkpoint is of {family}.")
+        families = {"family": lora.family, "checkpoint_family": family}
+        raise UserError(messages.LORA_FOR_ANOTHER_FAMILY, file=path.name, **families)
     pipeline = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     try:
         weights, alphas, *_ = pipeline.lora_state_dict(str(path), unet_config=unet.config)
@@ -23,5 +26,5 @@ def add_lora(unet: Any, path: Path, name: str, family: str | None = SDXL) -> Non
             warnings.simplefilter("ignore")  # that there are two is meant
             pipeline.load_lora_into_unet(weights, alphas, unet, adapter_name=name)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise ValueError(f"{path.name} is not a LoRA for this checkpoint ({first_line(error)}).") from error
+        raise UserError(messages.LORA_DOES_NOT_FIT, file=path.name, reason=first_line(error)) from error
     unet.disable_lora()

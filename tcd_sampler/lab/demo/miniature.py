@@ -7,6 +7,8 @@ from diffusers import DDPMScheduler
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ...errors import UserError
+from .. import messages
 from ..miniature import CHECKPOINT, CLIP, LORAS
 from ..miniature.architecture import BETAS, TextEncoders, build_unet, build_vae, get_size_conditioning, tokenize
 from ..miniature.drawing import SIZE
@@ -19,14 +21,14 @@ GUIDANCE = 3.0
 
 
 def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None = None) -> Model:
-    """The one that is shipped, or another of its kind. ValueError where its file is missing or not whole."""
+    """Load the bundled miniature, or another of its kind. Raises UserError if its file is missing or incomplete."""
     checkpoint, loras = checkpoint or CHECKPOINT, LORAS if loras is None else loras
     tokenizer = transformers.CLIPTokenizer.from_pretrained(CLIP)
     unet, vae, texts = build_unet(), build_vae(), TextEncoders(tokenizer)
     try:
         from_sdxl(load_file(checkpoint), unet, vae, list(texts.models))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{checkpoint} is not the miniature's file ({first_line(error)}).") from error
+        raise UserError(messages.NOT_THE_MINIATURE, file=checkpoint, reason=first_line(error)) from error
     for part in (unet, vae, texts):
         part.eval().requires_grad_(False)
     for name, path in loras.items():

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from .kdiffusion import k_diffusion
+from ..denoiser import EPSILON, DiscreteDenoiser
 
 Conditioning = dict[str, Any]
 """What the UNet takes beside latents and timesteps. Tensors have a row for each picture, also those in dictionaries."""
@@ -32,7 +32,7 @@ class Model:
     size: int
     """Pixels of a picture's side that it was trained for."""
 
-    prediction_type: str = "epsilon"
+    prediction_type: str = EPSILON
     guidance: float = 7.0
     """The scale that suits it where guidance is not distilled."""
 
@@ -67,15 +67,13 @@ class Model:
 
 
 class Guided:
-    """The model as k-diffusion's samplers call it: classifier-free guidance round a discrete denoiser.
+    """The model as samplers call it: classifier-free guidance around a discrete denoiser.
 
-    At a scale of 1 the model is asked once for each picture, otherwise twice.
+    At a scale of 1 the UNet is called with each image once, otherwise twice.
     """
 
     def __init__(self, model: Model, text: Conditioning, without: Conditioning, scale: float) -> None:
-        denoisers = k_diffusion.external
-        kind = {"epsilon": denoisers.DiscreteEpsDDPMDenoiser, "v_prediction": denoisers.DiscreteVDDPMDenoiser}
-        self.inner_model = kind[model.prediction_type](as_network(model.unet), model.alphas_cumprod, quantize=False)
+        self.inner_model = DiscreteDenoiser(as_network(model.unet), model.alphas_cumprod, model.prediction_type)
         self.text, self.both, self.scale = text, concatenate(without, text), scale
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,11 @@
-"""The page: TCD beside other samplers on the same noise, and a strip over gamma."""
+"""The page: TCD beside other samplers on the same noise, and a strip over gamma: `tcd demo`."""
 
+import argparse
 import os
 import socket
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +13,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves the
 
 import gradio
 
+from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
+from .. import messages
 from ..miniature.scenes import choose_scene
 from .errors import first_line
+from .load import load_model
 from .model import Model
 from .painting import MAX_STEPS, Request, paint
 from .samplers import SAMPLERS
@@ -41,10 +47,7 @@ def paint_all(model: Model, requests: dict[str, Request], columns: int, progress
         def tell(step: dict[str, Any], name: str = name, done: int = done) -> None:
             progress((done + step["i"], total), desc=name, unit="steps")
 
-        try:
-            picture = paint(model, request, tell)
-        except ValueError as error:
-            raise gradio.Error(str(error), print_exception=False) from error
+        picture = paint(model, request, tell)
         done += request.steps
         shown.append((enlarge(picture), name))
         settings.append(request.describe(model))
@@ -77,7 +80,7 @@ def build_page(model: Model) -> gradio.Blocks:
                     gamma_button = gradio.Button("Gamma strip", elem_id="strip")
             with gradio.Column(scale=2):
                 gallery = gradio.Gallery(
-                    label="Pictures", columns=2, height=650, object_fit="contain", format="png", elem_id="pictures"
+                    label="Images", columns=2, height=650, object_fit="contain", format="png", elem_id="pictures"
                 )
                 settings = gradio.Textbox(label="Settings", lines=8, buttons=["copy"], elem_id="settings")
         for button, paint_them in ((compare_button, compare), (gamma_button, vary_gamma)):
@@ -99,21 +102,33 @@ def get_handler(model: Model, paint_them: Any) -> Any:
         seed: int,
         progress: Any = gradio.Progress(),  # noqa: B008
     ) -> Iterator[Shown]:
-        request = Request(prompt=prompt, steps=int(steps), gamma=float(gamma), seed=int(seed or 0))
-        yield from paint_them(model, request, progress)
+        with show_errors():
+            request = Request(prompt=prompt, steps=int(steps), gamma=float(gamma), seed=int(seed or 0))
+            yield from paint_them(model, request, progress)
 
     return handle
 
 
+@contextmanager
+def show_errors() -> Iterator[None]:
+    """Show a UserError's sentence in the page. Any other exception is a bug: its traceback goes to the terminal."""
+    try:
+        yield
+    except UserError as error:
+        raise gradio.Error(str(error), print_exception=False) from error
+    except Exception as error:
+        traceback.print_exc()
+        raise gradio.Error(messages.INTERNAL_ERROR, print_exception=False) from error
+
+
 def check_port(port: int) -> None:
-    """ValueError where it is taken, or not one."""
+    """Raise UserError if the port is in use or not a port."""
     if not 0 < port < 2**16:
-        raise ValueError(f"--port must be from 1 to 65535, not {port}.")
+        raise UserError(messages.NOT_IN_RANGE, field="--port", low=1, high=2**16 - 1, value=port)
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        reason = first_line(error)
-        raise ValueError(f"--port: {port} cannot be had on 127.0.0.1 ({reason}); give another number.") from error
+        raise UserError(messages.PORT_IN_USE, port=port, reason=first_line(error)) from error
 
 
 def launch(model: Model, port: int, wait: bool = True) -> gradio.Blocks:
@@ -128,3 +143,9 @@ def launch(model: Model, port: int, wait: bool = True) -> gradio.Blocks:
         prevent_thread_lock=not wait,
     )
     return page
+
+
+def run(args: argparse.Namespace) -> int:
+    check_port(args.port)
+    launch(load_model(args), args.port)
+    return 0

@@ -1,18 +1,18 @@
 """From a request to a picture: text to picture, picture to picture, and a masked part of one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 from PIL import Image, ImageOps
-from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
+from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA, check_gamma
+from .. import messages
+from .errors import refuse_without_memory
 from .model import Guided, Model
-from .samplers import TCD, Sampler
-
-Callback = Callable[[dict[str, Any]], None]
+from .samplers import TCD, Callback, Sampler
 
 MAX_STEPS = 50
 PIXELS_PER_LATENT = 8
@@ -39,7 +39,7 @@ class Request:
     strength: float = 0.75
 
     def check(self) -> None:
-        """ValueError, in one sentence, where a field is not what it may be."""
+        """Raise UserError if a field is out of its range."""
         check_range("steps", self.steps, 1, MAX_STEPS)
         check_gamma(self.gamma)
         check_range("seed", self.seed, 0, 2**32 - 1)
@@ -48,9 +48,9 @@ class Request:
         size = 512 if self.size is None else self.size
         check_range("size", size, 64, 2048)
         if size % PIXELS_PER_LATENT:
-            raise ValueError(f"size must be a multiple of {PIXELS_PER_LATENT}, not {size}.")
+            raise UserError(messages.SIZE_STEP, factor=PIXELS_PER_LATENT, value=size)
         if self.mask is not None and self.image is None:
-            raise ValueError("mask needs an image to paint in.")
+            raise UserError(messages.MASK_WITHOUT_IMAGE)
 
     def get_guidance(self, model: Model) -> float:
         distilled = self.sampler.lora in model.loras
@@ -76,7 +76,7 @@ class Request:
 
 def check_range(field: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ValueError(f"{field} must be from {low} to {high}, not {value!r}.")
+        raise UserError(messages.NOT_IN_RANGE, field=field, low=low, high=high, value=value)
 
 
 def get_size(model: Model, request: Request) -> tuple[int, int]:
@@ -124,34 +124,44 @@ def sample(
     All noise comes from the generator, on the CPU: it is the same for all samplers and devices.
     """
     table = denoiser.inner_model.sigmas
-    draw: Callable[..., torch.Tensor] = lambda *_: torch.randn(shape, generator=generator).to(table)  # noqa: E731
+    noise = torch.randn(shape, generator=generator).to(table)
     sigmas = sampler.get_sigmas(steps, table.cpu()).to(table)
     model: Any = denoiser
     if start is None:
-        x = draw() * (1 + sigmas[0] ** 2).sqrt()
+        x = noise * (1 + sigmas[0] ** 2).sqrt()
     else:
         taken = min(int(start.strength * steps), steps - 1) + 1
         sigmas = sigmas[-1 - taken :]
-        x, model = start.latents + draw() * sigmas[0], Masked(denoiser, start)
+        x, model = start.latents + noise * sigmas[0], Masked(denoiser, start)
     options: dict[str, Any] = {"gamma": gamma} if sampler is TCD else {}
-    if sampler.is_random:
-        options["noise_sampler"] = draw
-    x = sampler.sample(model, x, sigmas, callback=callback, disable=True, **options)
+    x = sampler.sample(model, x, sigmas, generator, callback=callback, **options)
     return x if start is None else keep_unmasked(x, start)
 
 
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """Return an image's pixels, 0 to 255, as (channels, height, width)."""
+    pixels = torch.from_numpy(numpy.array(image))
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+
+
+def to_image(pixels: torch.Tensor) -> Image.Image:
+    """Return the image of pixels (3, height, width) from 0 to 1."""
+    return Image.fromarray(pixels.mul(255).byte().permute(1, 2, 0).numpy())
+
+
+@refuse_without_memory()
 def paint(model: Model, request: Request, callback: Callback | None = None) -> Image.Image:
-    """The picture. ValueError where the request is not in order; see check."""
+    """Generate the image of a request. Raises UserError if the request is not in order or memory runs out."""
     request.check()
     width, height = get_size(model, request)
     coarse = (width // PIXELS_PER_LATENT, height // PIXELS_PER_LATENT)
     start = original = whole_mask = None
     if request.image is not None:
         original = ImageOps.fit(request.image.convert("RGB"), (width, height))
-        latents, mask = model.to_latents(pil_to_tensor(original)[None] / 127.5 - 1), None
+        latents, mask = model.to_latents(to_tensor(original)[None] / 127.5 - 1), None
         if request.mask is not None:
             whole_mask = request.mask.convert("L").resize((width, height))
-            mask = (pil_to_tensor(whole_mask.resize(coarse))[None] / 255).round().to(latents)
+            mask = (to_tensor(whole_mask.resize(coarse))[None] / 255).round().to(latents)
         start = Start(latents, mask, request.strength)
     model.use_lora(request.sampler.lora)
     text, without = model.encode([request.prompt], request.negative, width, height)
@@ -159,7 +169,7 @@ def paint(model: Model, request: Request, callback: Callback | None = None) -> I
     generator = torch.Generator().manual_seed(request.seed)
     shape = (1, 4, *reversed(coarse))
     latents = sample(denoiser, request.sampler, request.steps, shape, generator, request.gamma, start, callback)
-    picture = to_pil_image((model.to_pictures(latents)[0].cpu() + 1) / 2)
+    picture = to_image((model.to_pictures(latents)[0].cpu() + 1) / 2)
     if original is not None and whole_mask is not None:
         picture = Image.composite(picture, original, whole_mask)
     return picture

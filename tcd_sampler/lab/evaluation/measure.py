@@ -3,31 +3,39 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
+from diffusers import DPMSolverSinglestepScheduler
 
+from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
-from ..demo.kdiffusion import k_diffusion
+from .. import messages
 from ..demo.miniature import load_miniature
 from ..demo.model import Guided, Model
 from ..demo.painting import PIXELS_PER_LATENT, sample
-from ..demo.samplers import SAMPLERS, TCD, Sampler, get_karras
+from ..demo.samplers import SAMPLERS, TCD, Denoiser, Sampler, get_karras, sample_dpm_solver
 from ..miniature.drawing import SIZE, draw_scene
 from ..miniature.scenes import Scene, choose_scene
 from .frechet import get_error, get_frechet_distance
 from .judge import Judge, get_accuracy, load_judge
 from .variants import VARIANTS
 
-DPM_2S = Sampler(
-    "DPM++ 2S",
-    partial(k_diffusion.sampling.sample_dpmpp_2s_ancestral, eta=0.0),
-    "Karras",
-    get_karras,
-    is_random=False,
-)
-"""The paper's teacher, DPM-Solver++(2S): without noise, and two evaluations a step."""
+
+def sample_dpmpp_2s(model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """DPM-Solver++(2S), by diffusers. It adds no noise.
+
+    diffusers counts evaluations: each step of two goes through the level half-way on a log scale, and the step to 0
+    is of one.
+    """
+    between = (sigmas[:-2] * sigmas[1:-1]).sqrt()
+    levels = torch.stack([sigmas[:-2], between], 1).flatten()
+    scheduler = DPMSolverSinglestepScheduler(prediction_type="sample", lower_order_final=True)
+    return sample_dpm_solver(scheduler, model, x, torch.cat([levels, sigmas[-2:]]))
+
+
+DPM_2S = Sampler("DPM++ 2S", sample_dpmpp_2s, "Karras", get_karras)
+"""The paper's teacher: two evaluations a step."""
 
 EVALUATIONS = (1, 2, 4, 8, 16, 32, 50)
 GAMMAS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -160,7 +168,13 @@ def measure_all(count: int, path: Path) -> list[Point]:
 
 
 def read_points(path: Path) -> list[Point]:
-    return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+    """Return the points in a file, none if it does not exist. Raises UserError if it contains something else."""
+    if not path.exists():
+        return []
+    try:
+        return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(messages.CANNOT_READ_RESULTS, file=path, reason=error) from error
 
 
 def write_points(path: Path, points: list[Point]) -> None:

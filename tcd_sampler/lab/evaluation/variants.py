@@ -10,7 +10,7 @@ import torch
 
 from ...gamma import DEFAULT_GAMMA
 from ...schedule import find_table, nearest_timesteps
-from ..demo.samplers import Sampler, get_uniform
+from ..demo.samplers import Sampler, get_uniform, with_generator
 
 GetDown = Callable[[float, float, torch.Tensor], torch.Tensor]
 """sigma, sigma_next and the model's noise table to the noise level that the model takes the step to."""
@@ -58,7 +58,7 @@ def as_ddpm(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tenso
 
 
 VARIANTS = [
-    Sampler(name, make_sample(get_down), "Uniform", get_uniform, lora="tcd")
+    Sampler(name, with_generator(make_sample(get_down)), "Uniform", get_uniform, lora="tcd")
     for name, get_down in {
         "TCD, Euler A variant": from_current,
         "TCD, DDPM variant": as_ddpm,

@@ -15,7 +15,7 @@ BATCH = 32
 
 
 @torch.no_grad()
-def get_latents(path: Path, vae: Any, tokenizer: Any, count: int) -> dict[str, torch.Tensor]:
+def load_latents(path: Path, vae: Any, tokenizer: Any, count: int) -> dict[str, torch.Tensor]:
     """Of the first scenes: latents (count, 4, 16, 16), as the UNet sees them, and tokens (count, 77). Kept in path."""
     if not path.exists():
         batches = []

@@ -1,9 +1,4 @@
-"""Puts the miniature and its LoRAs into AUTOMATIC1111's WebUI.
-
-    python -m tcd_sampler.lab.miniature WEBUI_DIR
-
-Wants pip install ".[demo]".
-"""
+"""Copies the miniature and its LoRAs into AUTOMATIC1111's WebUI: `tcd install-miniature`."""
 
 import argparse
 import json
@@ -14,6 +9,8 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+from ...errors import UserError
+from .. import messages
 from . import CHECKPOINT, CLIP, LORAS
 from .architecture import get_text_config
 from .sgm_config import get_config
@@ -38,17 +35,11 @@ def install_loras(folder: Path) -> None:
         shutil.copy(path, folder)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Puts the miniature and its LoRAs into AUTOMATIC1111's WebUI.")
-    parser.add_argument("webui", type=Path, metavar="WEBUI_DIR")
-    models = parser.parse_args().webui / "models"
+def run(args: argparse.Namespace) -> int:
+    models: Path = args.webui / "models"
     if not models.is_dir():
-        parser.error(f"{models.parent} is not the folder of a WebUI: it has no models in it.")
+        raise UserError(messages.NOT_A_WEBUI, folder=args.webui)
     install_checkpoint(models / "Stable-diffusion")
     install_loras(models / "Lora")
-    print(f"{CHECKPOINT.name} and its LoRAs are in {models}. It paints pictures of 128x128.")
+    print(f"Copied {CHECKPOINT.name} and its LoRAs into {models}. Generate images of 128x128 with it.")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

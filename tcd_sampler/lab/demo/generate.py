@@ -1,0 +1,59 @@
+"""Generates one image and writes it to a file: `tcd generate`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from ...errors import UserError
+from ...gamma import parse_gamma
+from .. import messages
+from ..output import check_output, write_image
+from .errors import first_line
+from .load import load_model
+from .painting import Request, paint
+from .samplers import SAMPLERS
+
+
+def get_request(args: argparse.Namespace) -> Request:
+    """Return the request that the arguments describe. Raises UserError."""
+    if args.sampler not in SAMPLERS:
+        raise UserError(messages.UNKNOWN_SAMPLER, names=", ".join(SAMPLERS), value=args.sampler)
+    request = Request(
+        prompt=args.prompt,
+        negative=args.negative_prompt,
+        steps=args.steps,
+        gamma=parse_gamma(args.gamma),
+        seed=args.seed,
+        sampler=SAMPLERS[args.sampler],
+        guidance=args.cfg_scale,
+        size=args.size,
+        image=None if args.image is None else read_image("--image", args.image),
+        mask=None if args.mask is None else read_image("--mask", args.mask),
+        strength=args.strength,
+    )
+    request.check()
+    return request
+
+
+def read_image(option: str, path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(messages.CANNOT_READ_IMAGE, field=option, file=path, reason=first_line(error)) from error
+
+
+def run(args: argparse.Namespace) -> int:
+    request = get_request(args)
+    check_output(args.output)
+    model = load_model(args)
+    with tqdm(total=request.steps, desc=request.sampler.name, file=sys.stderr) as bar:
+        image = paint(model, request, lambda _: bar.update())
+    settings = request.describe(model)
+    write_image(image, args.output, settings)
+    print(f"{settings}\nSaved as {args.output}.")
+    return 0

@@ -1,0 +1,39 @@
+"""Every sentence that the lab's commands and its page show, with places for values. They are in English only."""
+
+# Packages and folders
+
+MISSING_PACKAGE = 'tcd {command} needs the package {package}. Install it with: pip install ".[{extra}]"'
+NOT_A_WEBUI = "WEBUI_DIR must be the folder of a WebUI, got {folder} (it contains no folder models)."
+NO_LCM = "--webui must be the folder of an AUTOMATIC1111 WebUI, got {folder} (no sample_lcm: {reason})."
+
+# Models
+
+LORA_WITHOUT_CHECKPOINT = "--lora needs --checkpoint: the miniature has its own LoRA."
+CHECKPOINT_SUFFIX = "--checkpoint must be a .safetensors file, got {file}."
+NOT_A_CHECKPOINT = "{file} is not a complete SDXL, SD 1.5 or SD 2.1 checkpoint."
+CANNOT_LOAD_CHECKPOINT = "{file} cannot be loaded as a checkpoint for {family} ({reason})."
+NOT_THE_MINIATURE = "{file} cannot be loaded as the miniature ({reason})."
+LORA_FOR_ANOTHER_FAMILY = "{file} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
+LORA_DOES_NOT_FIT = "{file} cannot be loaded as a LoRA for this checkpoint ({reason})."
+OUT_OF_MEMORY = "There is not enough memory for this model and size. Try a smaller size."
+
+# Requests
+
+NOT_IN_RANGE = "{field} must be a number from {low} to {high}, got {value}."
+SIZE_STEP = "size must be a multiple of {factor}, got {value}."
+MASK_WITHOUT_IMAGE = "mask needs an image."
+UNKNOWN_SAMPLER = "--sampler must be one of {names}, got {value}."
+TOO_FEW_IMAGES = "--images must be {low} or more, got {value}."
+
+# Files
+
+CANNOT_READ_IMAGE = "{field} must be an image file, got {file} ({reason})."
+CANNOT_WRITE = "--output: {file} cannot be written ({reason})."
+NO_FOLDER = "{field}: {file} cannot be written (the folder {folder} does not exist)."
+NO_IMAGE_SUFFIX = "--output must end in an image format such as .png, got {file}."
+CANNOT_READ_RESULTS = "--results: {file} cannot be read ({reason}). Choose another file, or remove it to measure again."
+
+# The page
+
+PORT_IN_USE = "Port {port} cannot be used ({reason}). Choose another with --port."
+INTERNAL_ERROR = "Internal error: see the terminal."
