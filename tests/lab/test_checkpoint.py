@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from tcd_sampler.errors import UserError
 from tcd_sampler.lab.demo.checkpoint import load_checkpoint
 from tcd_sampler.lab.demo.painting import Request, paint
 from tcd_sampler.lab.miniature import CLIP
@@ -167,5 +168,5 @@ def test_a_checkpoint_with_a_missing_part_is_refused(checkpoint):
     path, config, pipeline = checkpoint
     tensors = {key: value for key, value in to_sdxl(pipeline.unet, pipeline.vae, []).items() if "decoder" not in key}
     save_file(tensors, path)
-    with pytest.raises(ValueError, match=r"^model.safetensors (cannot be loaded as|is not) a checkpoint of "):
+    with pytest.raises(UserError, match=r"^model.safetensors (cannot be loaded as a|is not a complete) "):
         load_checkpoint(path, config=config)

@@ -6,8 +6,9 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from tcd_sampler.lab.demo.command import main
+import torch
 
+from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.page import GAMMAS, launch
@@ -109,8 +110,26 @@ def test_progress_is_shown(page, monkeypatch):
 def test_what_is_wrong_is_said_and_the_next_request_works(page):
     page.locator("#seed input").fill("99999999999")
     page.locator("#compare").click()
-    page.get_by_text("seed must be from 0 to 4294967295, not 99999999999.").first.wait_for()
+    page.get_by_text("seed must be a number from 0 to 4294967295, got 99999999999.").first.wait_for()
     page.locator("#seed input").fill("1")
+    page.locator("#compare").click()
+    read_settings(page, 4)
+
+
+@pytest.mark.parametrize("error", [ValueError("planted"), KeyError("planted"), None], ids=repr)
+def test_a_bug_has_its_traceback_in_the_terminal(page, monkeypatch, capfd, error):
+    def fail(*_):
+        if error is None:
+            torch.zeros(2, 3) @ torch.zeros(2, 3)
+        raise error
+
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", fail)
+    page.locator("#compare").click()
+    page.get_by_text("Internal error: see the terminal.").first.wait_for()
+    printed = capfd.readouterr().err
+    assert "Traceback (most recent call last)" in printed
+    assert ("planted" if error else "mat1 and mat2 shapes cannot be multiplied") in printed
+    monkeypatch.undo()
     page.locator("#compare").click()
     read_settings(page, 4)
 
@@ -128,10 +147,10 @@ def test_nothing_is_asked_of_the_network(page):
 
 def test_a_taken_port_is_said_in_a_sentence(server, capsys):
     assert main(["--port", str(server)]) == 1
-    said = rf"--port: {server} cannot be had on 127.0.0.1 \(.*in use.*\); give another number.\n"
+    said = rf"Port {server} cannot be used \(.*in use.*\). Choose another with --port.\n"
     assert re.fullmatch(said, capsys.readouterr().err)
 
 
 def test_what_is_no_port_is_said_in_a_sentence(capsys):
     assert main(["--port", "70000"]) == 1
-    assert capsys.readouterr().err == "--port must be from 1 to 65535, not 70000.\n"
+    assert capsys.readouterr().err == "--port must be a number from 1 to 65535, got 70000.\n"
