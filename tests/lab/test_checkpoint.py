@@ -132,6 +132,7 @@ def test_it_paints_what_diffusers_pipeline_paints(checkpoint):
     assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
 
+@pytest.mark.slow
 def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
     path, config, pipeline = checkpoint
     model = load_checkpoint(path, config=config)
@@ -143,6 +144,7 @@ def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
         assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
 
+@pytest.mark.slow
 def test_a_lora_is_for_tcd_alone(checkpoint, tmp_path):
     path, config, pipeline = checkpoint
     names = [key for key in get_unet_keys(list(pipeline.unet.state_dict())) if key.endswith("attn2.to_k.weight")]

@@ -8,12 +8,14 @@ from importlib.metadata import requires
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio
 import pytest
 import torch
 
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab import command
 from tcd_sampler.lab.command import EXTRAS, SUBCOMMANDS, add_default, main
+from tcd_sampler.lab.demo.page import get_handler, vary_gamma
 
 ROOT = Path(__file__).parents[2]
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
@@ -141,25 +143,44 @@ def test_a_user_error_is_one_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err == "steps must be higher.\n"
 
 
-def multiply(_):
+def multiply(*_):
     return torch.zeros(2, 3) @ torch.zeros(2, 3)
 
 
-def raise_value_error(_):
+def raise_value_error(*_):
     return dict(zip("a", "bc", strict=True))
 
 
-def raise_key_error(_):
+def raise_key_error(*_):
     return {}["planted"]
 
 
-@pytest.mark.parametrize(
-    ("bug", "error"), [(raise_value_error, ValueError), (raise_key_error, KeyError), (multiply, RuntimeError)]
-)
+BUGS = [(raise_value_error, ValueError), (raise_key_error, KeyError), (multiply, RuntimeError)]
+
+
+@pytest.mark.parametrize(("bug", "error"), BUGS)
 def test_a_bug_keeps_its_traceback(bug, error, monkeypatch, tmp_path):
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", lambda *_: bug(None))
+    monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: None)
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", bug)
     with pytest.raises(error):
         main(["generate", "--prompt", "a", "--output", str(tmp_path / "a.png")])
+
+
+@pytest.mark.parametrize(("bug", "error"), BUGS)
+def test_a_bug_in_the_page_keeps_its_traceback_too(bug, error, monkeypatch, capsys):
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", bug)
+    model = SimpleNamespace(loras={"tcd"})
+    with pytest.raises(gradio.Error) as shown:
+        list(get_handler(model, vary_gamma)("a red ball", 4, 0.3, 0))
+    assert shown.value.message == "Internal error: see the terminal."
+    assert re.search(rf"^Traceback.*^{error.__name__}: ", capsys.readouterr().err, re.MULTILINE | re.DOTALL)
+
+
+def test_a_user_error_in_the_page_is_its_sentence(capsys):
+    with pytest.raises(gradio.Error) as shown:
+        list(get_handler(SimpleNamespace(loras=set()), vary_gamma)("a red ball", 99, 0.3, 0))
+    assert shown.value.message == "steps must be a number from 1 to 50, got 99."
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bug_ends_in_a_traceback_in_the_terminal():
