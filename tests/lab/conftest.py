@@ -1,13 +1,16 @@
-"""A miniature of two training steps, on which all that is tested here runs as on the shipped one."""
+"""A miniature of one training step, with batches of one. Tests run on it as on the bundled one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
-from tcd_sampler.lab.training.command import SMOKE, train
+from tcd_sampler.lab.training.command import SMOKE, Plan, train
+
+BATCH = 1
+PLAN = replace(SMOKE, vae=1, scenes=8, unet=1, tcd=1, lcm=1, judge=1)
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class Trained:
 
     folder: Path
     output: Path
+    plan: Plan
 
     @property
     def checkpoint(self):
@@ -28,11 +32,21 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    trained = Trained(tmp_path_factory.mktemp("training"), tmp_path_factory.mktemp("files"))
-    train(SMOKE, trained.folder, trained.output)
+    trained = Trained(tmp_path_factory.mktemp("training"), tmp_path_factory.mktemp("files"), PLAN)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("distillation", "judge", "latents", "unet", "vae"):
+            patch.setattr(f"tcd_sampler.lab.training.{name}.BATCH", BATCH)
+        train(trained.plan, trained.folder, trained.output)
     return trained
 
 
-@pytest.fixture
-def model(trained):
+@pytest.fixture(scope="session")
+def loaded(trained):
     return load_miniature(trained.checkpoint, trained.loras)
+
+
+@pytest.fixture
+def model(loaded):
+    """The same one for all tests: load another to change its weights."""
+    loaded.use_lora(None)
+    return loaded

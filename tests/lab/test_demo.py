@@ -1,8 +1,6 @@
 import math
-import os
 import re
-import subprocess
-import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +8,15 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tcd_sampler import get_sigmas_tcd, sample_tcd
-from tcd_sampler.lab.demo import command
+from tcd_sampler.errors import UserError
+from tcd_sampler.lab import messages
+from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.painting import Request, Start, paint, sample
 from tcd_sampler.lab.demo.samplers import SAMPLERS, TCD
-from tests.unit.test_schedule import TABLE
+from tests.support.messages import refused
+from tests.unit.tables import TABLE
 
 PROMPT = "a red ball on the left and a blue dotted tree on the right, on snow, at night"
 
@@ -48,7 +49,7 @@ def half_mask(tmp_path):
 
 
 def run(*arguments):
-    return command.main([str(argument) for argument in arguments])
+    return main(["generate", *map(str, arguments)])
 
 
 # painting
@@ -70,11 +71,11 @@ def test_text_to_picture_is_sample_tcd_on_the_model(model, gamma):
 
 
 def test_a_seed_is_a_picture_and_another_another(model):
-    first = paint(model, Request(PROMPT, seed=1)).tobytes()
-    assert first == paint(model, Request(PROMPT, seed=1)).tobytes()
-    assert first != paint(model, Request(PROMPT, seed=2)).tobytes()
-    assert first != paint(model, Request(PROMPT, seed=1, gamma=0.9)).tobytes()
-    assert first != paint(model, Request("", seed=1)).tobytes()
+    request = Request(PROMPT, steps=2, seed=1)
+    first = paint(model, request).tobytes()
+    assert first == paint(model, request).tobytes()
+    for change in ({"seed": 2}, {"gamma": 0.9}, {"prompt": ""}):
+        assert first != paint(model, replace(request, **change)).tobytes()
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -99,8 +100,9 @@ def active(unet):
     return [] if layer.disable_adapters else list(layer.active_adapters)
 
 
-def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained, model):
+def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained):
     """The weight times up times down, over a convolution and a matrix, as the WebUI works it out."""
+    model = load_miniature(trained.checkpoint, trained.loras)
     plain, with_lora = load_file(trained.checkpoint), load_file(trained.loras["tcd"])
     model.use_lora("tcd")
     model.unet.fuse_lora(adapter_names=["tcd"])
@@ -157,20 +159,20 @@ def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"steps": 0}, "steps must be from 1 to 50, not 0."),
-        ({"steps": 51}, "steps must be from 1 to 50, not 51."),
-        ({"gamma": 1.5}, "gamma must be a number from 0 to 1, not 1.5."),
-        ({"seed": -1}, "seed must be from 0 to 4294967295, not -1."),
-        ({"strength": math.nan}, "strength must be from 0 to 1, not nan."),
-        ({"size": 8}, "size must be from 64 to 2048, not 8."),
-        ({"size": 100}, "size must be a multiple of 8, not 100."),
-        ({"guidance": 0.5}, "CFG scale must be from 1 to 30, not 0.5."),
-        ({"guidance": math.nan}, "CFG scale must be from 1 to 30, not nan."),
-        ({"mask": Image.new("L", (8, 8))}, "mask needs an image to paint in."),
+        ({"steps": 0}, "steps must be a number from 1 to 50, got 0."),
+        ({"steps": 51}, "steps must be a number from 1 to 50, got 51."),
+        ({"gamma": 1.5}, "gamma must be a number from 0 to 1, got 1.5."),
+        ({"seed": -1}, "seed must be a number from 0 to 4294967295, got -1."),
+        ({"strength": math.nan}, "strength must be a number from 0 to 1, got nan."),
+        ({"size": 8}, "size must be a number from 64 to 2048, got 8."),
+        ({"size": 100}, "size must be a multiple of 8, got 100."),
+        ({"guidance": 0.5}, "CFG scale must be a number from 1 to 30, got 0.5."),
+        ({"guidance": math.nan}, "CFG scale must be a number from 1 to 30, got nan."),
+        ({"mask": Image.new("L", (8, 8))}, "mask needs an image."),
     ],
 )
 def test_a_bad_request_is_refused_before_anything_is_painted(fields, sentence):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(UserError) as error:
         paint(None, Request(PROMPT, **fields))
     assert str(error.value) == sentence
 
@@ -200,17 +202,20 @@ def test_the_command_paints_in_a_picture(shipped, tmp_path, picture, half_mask):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--gamma", "much"], "gamma must be a number from 0 to 1, not 'much'."),
-        (["--steps", "99"], "steps must be from 1 to 50, not 99."),
-        (["--sampler", "Heun"], r"--sampler must be one of TCD, LCM, Euler a, DPM\+\+ 2M, not Heun."),
-        (["--image", "{tmp}/none.png"], r"--image: {tmp}/none.png cannot be read as a picture \(.+\)."),
-        (["--image", "{tmp}/text.png"], r"--image: {tmp}/text.png cannot be read as a picture \(.+\)."),
+        (["--gamma", "much"], "gamma must be a number from 0 to 1, got 'much'."),
+        (["--steps", "99"], "steps must be a number from 1 to 50, got 99."),
+        (["--sampler", "Heun"], r"--sampler must be one of TCD, LCM, Euler a, DPM\+\+ 2M, got Heun."),
+        (["--image", "{tmp}/none.png"], r"--image must be an image file, got {tmp}/none.png \(.+\)."),
+        (["--image", "{tmp}/text.png"], r"--image must be an image file, got {tmp}/text.png \(.+\)."),
         (["--output", "{tmp}/none/picture.png"], r"--output: {tmp}/none/picture.png cannot be written \(.+\)."),
-        (["--output", "{tmp}/picture.none"], r"--output: {tmp}/picture.none cannot be written \(.+\)."),
-        (["--lora", "{tmp}/text.png"], "--lora needs a --checkpoint: the miniature has its own."),
-        (["--checkpoint", "{tmp}/model.ckpt"], "--checkpoint must be a .safetensors file, not model.ckpt."),
-        (["--checkpoint", "{tmp}/text.safetensors"], "text.safetensors is not a checkpoint of SDXL, .+"),
-        (["--checkpoint", "{tmp}/none.safetensors"], "none.safetensors is not a checkpoint of SDXL, .+"),
+        (
+            ["--output", "{tmp}/picture.none"],
+            r"--output must end in an image format such as .png, got {tmp}/picture.none.",
+        ),
+        (["--lora", "{tmp}/text.png"], "--lora needs --checkpoint: the miniature has its own LoRA."),
+        (["--checkpoint", "{tmp}/model.ckpt"], "--checkpoint must be a .safetensors file, got model.ckpt."),
+        (["--checkpoint", "{tmp}/text.safetensors"], "text.safetensors is not a complete SDXL, .+"),
+        (["--checkpoint", "{tmp}/none.safetensors"], "none.safetensors is not a complete SDXL, .+"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
@@ -224,54 +229,28 @@ def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, argument
 
 @pytest.mark.parametrize("name", ["none/picture.png", "picture.none", "picture"])
 def test_where_it_cannot_write_it_paints_nothing(shipped, monkeypatch, tmp_path, name):
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.paint", lambda *_: pytest.fail("painted"))
+    monkeypatch.setattr("tcd_sampler.lab.demo.generate.paint", lambda *_: pytest.fail("painted"))
     assert run("--prompt", "a", "--output", tmp_path / name) == 1
 
 
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")]
 )
-def test_too_little_memory_is_said_in_a_sentence(shipped, monkeypatch, capsys, error):
+def test_too_little_memory_is_said_in_a_sentence(monkeypatch, tmp_path, capsys, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.paint", fail)
-    assert run("--prompt", "a") == 1
-    assert capsys.readouterr().err.endswith("not enough memory for this model and size: try a smaller --size.\n")
-
-
-def test_a_missing_package_is_named(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "tcd_sampler.lab.demo.painting", None)
-    monkeypatch.setitem(sys.modules, "diffusers", None)
-    monkeypatch.delitem(sys.modules, "tcd_sampler.lab.demo.painting")
-    monkeypatch.delitem(sys.modules, "tcd_sampler.lab.demo.samplers", raising=False)
-    monkeypatch.setitem(sys.modules, "k_diffusion", None)
-    monkeypatch.delitem(sys.modules, "tcd_sampler.lab.demo.kdiffusion", raising=False)
-    assert run("--prompt", "a") == 1
-    assert 'k_diffusion is not installed: pip install ".[demo]"' in capsys.readouterr().err
-
-
-def test_a_bug_is_not_taken_for_a_mistake_of_the_users(shipped, monkeypatch):
-    def fail(*_):
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.paint", fail)
-    with pytest.raises(RuntimeError, match="a bug"):
-        run("--prompt", "a")
-
-
-def test_help_needs_none_of_the_packages():
-    code = "from tcd_sampler.lab.demo.command import main; main(['--help'])"
-    environment = {**os.environ, "COLUMNS": "100"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert "--gamma" in done.stdout
+    monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: None)
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", fail)
+    assert run("--prompt", "a", "--output", tmp_path / "tcd.png") == 1
+    assert capsys.readouterr().err.endswith("There is not enough memory for this model and size. Try a smaller size.\n")
 
 
 # other files
 
 
 def test_a_missing_or_broken_miniature_is_said_in_a_sentence(trained, tmp_path):
-    with pytest.raises(ValueError, match=r"^.*none.safetensors is not the miniature's file \(.+\).$"):
+    with refused(messages.NOT_THE_MINIATURE, file=tmp_path / "none.safetensors"):
         load_miniature(tmp_path / "none.safetensors", {})
     whole = load_file(trained.checkpoint)
     for name, tensors in (
@@ -279,7 +258,7 @@ def test_a_missing_or_broken_miniature_is_said_in_a_sentence(trained, tmp_path):
         ("wide", {key: torch.cat([value, value]) for key, value in whole.items()}),
     ):
         save_file(tensors, tmp_path / f"{name}.safetensors")
-        with pytest.raises(ValueError, match=rf"^.*{name}.safetensors is not the miniature's file \(.+\).$"):
+        with refused(messages.NOT_THE_MINIATURE, file=tmp_path / f"{name}.safetensors"):
             load_miniature(tmp_path / f"{name}.safetensors", {})
 
 
@@ -291,7 +270,8 @@ def test_a_lora_of_another_family_is_refused(trained, model, tmp_path):
         "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_up.weight": torch.zeros(320, 4),
     }
     save_file(weights, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=r"^other.safetensors is a LoRA for SD 1.5, and the checkpoint is of SDXL.$"):
+    families = {"family": "SD 1.5", "checkpoint_family": "SDXL"}
+    with refused(messages.LORA_FOR_ANOTHER_FAMILY, file="other.safetensors", **families):
         add_lora(model.unet, tmp_path / "other.safetensors", "other")
 
 
@@ -301,5 +281,5 @@ def test_a_lora_of_other_widths_is_refused(model, tmp_path):
     name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
     weights = {f"{name}.lora_down.weight": torch.zeros(4, 2048), f"{name}.lora_up.weight": torch.zeros(640, 4)}
     save_file(weights, tmp_path / "wide.safetensors")
-    with pytest.raises(ValueError, match=r"^wide.safetensors is not a LoRA for this checkpoint \(.+\)\.$"):
+    with refused(messages.LORA_DOES_NOT_FIT, file="wide.safetensors"):
         add_lora(model.unet, tmp_path / "wide.safetensors", "wide")

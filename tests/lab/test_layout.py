@@ -9,11 +9,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
+from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.painting import Request, paint
 from tcd_sampler.lab.demo.samplers import TCD
 from tcd_sampler.lab.miniature import CLIP, LORAS
 from tcd_sampler.lab.miniature.architecture import BETAS
-from tcd_sampler.lab.miniature.install import main
 from tcd_sampler.lab.miniature.vocabulary import get_words, write_vocabulary
 from tcd_sampler.loras.checkpoint import read_family
 from tcd_sampler.loras.header import KOHYA, SDXL, read_lora
@@ -102,12 +102,11 @@ def test_the_shipped_vocabulary_is_the_one_that_is_written(tmp_path):
 def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("tcd_sampler.lab.miniature.install.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.miniature.install.LORAS", trained.loras)
-    monkeypatch.setattr("sys.argv", ["miniature", str(tmp_path)])
-    with pytest.raises(SystemExit):
-        main()
-    assert f"{tmp_path} is not the folder of a WebUI: it has no models in it." in capsys.readouterr().err
+    assert main(["install-miniature", str(tmp_path)]) == 1
+    expected = f"WEBUI_DIR must be the folder of a WebUI, got {tmp_path} (it contains no folder models).\n"
+    assert capsys.readouterr().err == expected
     (tmp_path / "models").mkdir()
-    assert main() == 0
+    assert main(["install-miniature", str(tmp_path)]) == 0
     files = {path.relative_to(tmp_path / "models").as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     clip = {f"miniature-clip/{name}" for name in ("vocab.json", "merges.txt", "config.json", "model.safetensors")}
     loras = {f"Lora/{path.name}" for path in LORAS.values()}

@@ -6,8 +6,8 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from tcd_sampler.lab.demo.command import main
 
+from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.page import GAMMAS, launch
@@ -78,6 +78,7 @@ def test_samplers_side_by_side_on_the_same_noise(page):
     assert settings[0].endswith("TCD gamma: 0.3")
 
 
+@pytest.mark.slow
 def test_the_readmes_picture(page, request, tmp_path):
     caption = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
     page.locator("#prompt textarea").fill(caption)
@@ -98,6 +99,7 @@ def test_a_strip_over_gamma(page):
     assert [re.search("TCD gamma: (.+)", text)[1] for text in settings] == [f"{gamma:g}" for gamma in GAMMAS]
 
 
+@pytest.mark.slow
 def test_progress_is_shown(page, monkeypatch):
     original = Guided.__call__
     monkeypatch.setattr(Guided, "__call__", lambda *args: time.sleep(0.4) or original(*args))
@@ -109,10 +111,20 @@ def test_progress_is_shown(page, monkeypatch):
 def test_what_is_wrong_is_said_and_the_next_request_works(page):
     page.locator("#seed input").fill("99999999999")
     page.locator("#compare").click()
-    page.get_by_text("seed must be from 0 to 4294967295, not 99999999999.").first.wait_for()
+    page.get_by_text("seed must be a number from 0 to 4294967295, got 99999999999.").first.wait_for()
     page.locator("#seed input").fill("1")
     page.locator("#compare").click()
     read_settings(page, 4)
+
+
+def test_a_bug_has_its_traceback_in_the_terminal(page, monkeypatch, capfd):
+    """The same for other exceptions: see test_command.py."""
+    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", lambda *_: {}["planted"])
+    page.locator("#compare").click()
+    page.get_by_text("Internal error: see the terminal.").first.wait_for()
+    printed = capfd.readouterr().err
+    assert "Traceback (most recent call last)" in printed
+    assert "KeyError: 'planted'" in printed
 
 
 def test_sliders_have_their_range(page):
@@ -120,6 +132,7 @@ def test_sliders_have_their_range(page):
     assert ranges == [["1", "50"], ["0", "1"]]
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_the_network(page):
     page.locator("#strip").click()
     read_settings(page, len(GAMMAS))
@@ -128,10 +141,10 @@ def test_nothing_is_asked_of_the_network(page):
 
 def test_a_taken_port_is_said_in_a_sentence(server, capsys):
     assert main(["--port", str(server)]) == 1
-    said = rf"--port: {server} cannot be had on 127.0.0.1 \(.*in use.*\); give another number.\n"
+    said = rf"Port {server} cannot be used \(.*in use.*\). Choose another with --port.\n"
     assert re.fullmatch(said, capsys.readouterr().err)
 
 
 def test_what_is_no_port_is_said_in_a_sentence(capsys):
     assert main(["--port", "70000"]) == 1
-    assert capsys.readouterr().err == "--port must be from 1 to 65535, not 70000.\n"
+    assert capsys.readouterr().err == "--port must be a number from 1 to 65535, got 70000.\n"

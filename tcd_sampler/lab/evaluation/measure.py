@@ -14,15 +14,22 @@ from .. import messages
 from ..demo.miniature import load_miniature
 from ..demo.model import Guided, Model
 from ..demo.painting import PIXELS_PER_LATENT, sample
-from ..demo.samplers import SAMPLERS, TCD, Denoiser, Sampler, get_karras, sample_dpm_solver
+from ..demo.samplers import SAMPLERS, TCD, Callback, Denoiser, Sampler, get_karras, sample_dpm_solver
 from ..miniature.drawing import SIZE, draw_scene
 from ..miniature.scenes import Scene, choose_scene
+from ..precision import fast_precision
 from .frechet import get_error, get_frechet_distance
 from .judge import Judge, get_accuracy, load_judge
 from .variants import VARIANTS
 
 
-def sample_dpmpp_2s(model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def sample_dpmpp_2s(
+    model: Denoiser,
+    x: torch.Tensor,
+    sigmas: torch.Tensor,
+    generator: torch.Generator,
+    callback: Callback | None = None,
+) -> torch.Tensor:
     """DPM-Solver++(2S), by diffusers. It adds no noise.
 
     diffusers counts evaluations: each step of two goes through the level half-way on a log scale, and the step to 0
@@ -31,7 +38,7 @@ def sample_dpmpp_2s(model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, gene
     between = (sigmas[:-2] * sigmas[1:-1]).sqrt()
     levels = torch.stack([sigmas[:-2], between], 1).flatten()
     scheduler = DPMSolverSinglestepScheduler(prediction_type="sample", lower_order_final=True)
-    return sample_dpm_solver(scheduler, model, x, torch.cat([levels, sigmas[-2:]]))
+    return sample_dpm_solver(scheduler, model, x, torch.cat([levels, sigmas[-2:]]), callback)
 
 
 DPM_2S = Sampler("DPM++ 2S", sample_dpmpp_2s, "Karras", get_karras)
@@ -104,7 +111,7 @@ def paint_captions(model: Model, method: Method, scenes: list[Scene], evaluation
         denoiser = Guided(model, *model.encode(captions, "", SIZE, SIZE), guidance)
         generator = torch.Generator().manual_seed(first)
         shape = (len(captions), 4, side, side)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_precision():
             latents = sample(denoiser, method.sampler, steps, shape, generator, method.gamma)
             yield model.to_pictures(latents)
 

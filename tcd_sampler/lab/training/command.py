@@ -19,6 +19,9 @@ from .latents import load_latents
 from .unet import train_unet
 from .vae import draw_batch, normalise, train_vae
 
+NORMALISING = 64
+"""Images that the scale of the latents is measured on."""
+
 TITLES = {"tcd": "Miniature TCD-LoRA", "lcm": "Miniature LCM-LoRA"}
 
 
@@ -44,7 +47,7 @@ def train(plan: Plan, folder: Path, output: Path) -> None:
     write_vocabulary(clip)
     tokenizer = transformers.CLIPTokenizer.from_pretrained(clip)
     vae = train_vae(folder, plan.vae, plan.compiles)
-    normalise(vae, draw_batch(0, 64))
+    normalise(vae, draw_batch(0, min(NORMALISING, plan.scenes)))
     data = load_latents(folder / "latents.safetensors", vae, tokenizer, plan.scenes)
     painter = train_unet(folder, plan.unet, tokenizer, data)
     export_checkpoint(output / CHECKPOINT.name, painter, vae)

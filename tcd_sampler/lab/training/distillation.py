@@ -18,6 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ...schedule import TIMESTEPS, TRAINED_STEPS
 from ..miniature.architecture import BETAS, build_unet, get_size_conditioning
 from ..miniature.drawing import SIZE
+from ..precision import fast_precision
 from .run import Run
 from .unet import Painter
 
@@ -109,7 +110,7 @@ def distil(method: str, folder: Path, steps: int, teacher: Painter, data: dict[s
         return lambda x, t, text: unet(x, t, text, added_cond_kwargs=conditioning).sample
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        with fast_precision(), sdpa_kernel(SDPBackend.MATH):
             networks = as_network(run.model), as_network(run.average.module)
             return get_loss(method, teacher, *networks, data, jump), {}
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 from ..evaluation.judge import UNASKED, Judge, get_answers
 from ..miniature.drawing import draw_scene
 from ..miniature.scenes import choose_scene
+from ..precision import fast_precision
 from .run import Run
 
 BATCH = 48
@@ -26,7 +27,7 @@ def get_loss(judge: Judge, step: int) -> torch.Tensor:
     soft = functional.interpolate(functional.avg_pool2d(pictures, 2), scale_factor=2.0, mode="bilinear")
     pictures = torch.where(torch.rand(BATCH, 1, 1, 1) < BLUR, soft, pictures)
     pictures = pictures + 0.1 * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(pictures)
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_precision():
         answers = judge(pictures.contiguous(memory_format=torch.channels_last))
     expected = torch.tensor([get_answers(scene) for scene in scenes])
     losses = [

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ..miniature.architecture import SCALE_FACTOR, tokenize
 from ..miniature.scenes import choose_scene
+from ..precision import fast_precision
 from .vae import draw_batch
 
 BATCH = 32
@@ -21,7 +22,7 @@ def load_latents(path: Path, vae: Any, tokenizer: Any, count: int) -> dict[str, 
         batches = []
         for first in tqdm(range(0, count, BATCH), desc="latents"):
             pictures = draw_batch(first, min(BATCH, count - first))
-            with torch.autocast("cpu", torch.bfloat16):
+            with fast_precision():
                 moments = vae.quant_conv(vae.encoder(pictures))
             batches.append((moments.chunk(2, 1)[0] * SCALE_FACTOR).half().contiguous())
         captions = [choose_scene(seed).caption for seed in range(count)]

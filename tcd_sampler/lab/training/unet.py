@@ -9,6 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..miniature.architecture import BETAS, TextEncoders, build_unet, get_size_conditioning, tokenize
 from ..miniature.drawing import SIZE
+from ..precision import fast_precision
 from .run import Run
 
 BATCH = 64
@@ -48,7 +49,7 @@ def get_loss(painter: Painter, data: dict[str, torch.Tensor], alphas_cumprod: to
     alpha = alphas_cumprod[t][:, None, None, None]
     noised = (alpha.sqrt() * latents + (1 - alpha).sqrt() * noise).contiguous(memory_format=torch.channels_last)
     # for 77 tokens, torch's fused attention is slower on a CPU
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+    with fast_precision(), sdpa_kernel(SDPBackend.MATH):
         epsilon = painter(noised, t, painter.encode(tokens))
     error = (epsilon.float() - noise).square().mean((1, 2, 3))
     snr = (alpha / (1 - alpha)).flatten()

@@ -8,6 +8,7 @@ import torch
 from ..miniature.architecture import SCALE_FACTOR, build_vae
 from ..miniature.drawing import draw_scene
 from ..miniature.scenes import choose_scene
+from ..precision import fast_precision
 from .run import Run
 
 BATCH = 8
@@ -31,12 +32,12 @@ def differences(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def get_loss(vae: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
     """L1 and L2 of pixels, L1 of edges, and the KL divergence of the latents' distribution from a unit Gaussian."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_precision():
         moments = vae.quant_conv(vae.encoder(pictures))
     mean, log_variance = moments.float().chunk(2, dim=1)
     log_variance = log_variance.clamp(-30, 20)
     latents = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_precision():
         painted = vae.decoder(vae.post_quant_conv(latents))
     error = painted.float() - pictures
     pixels = error.abs().mean()
