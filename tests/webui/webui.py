@@ -205,7 +205,9 @@ def find_python(folder: Path) -> Path:
 
 def get_environment() -> dict[str, str]:
     """This process's environment without its own virtual one, and with nothing to be fetched."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "HF_HUB_OFFLINE")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "HF_HUB_OFFLINE")
+    }
     # huggingface_hub goes by the first too, but this extension's downloads, which have a server of the tests', do not
     offline = {"TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}  # or they wait for each other in loops
