@@ -4,6 +4,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 from .support.kdiffusion import import_k_diffusion
 
@@ -37,6 +38,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[COUNTS] = {}
+    torch.set_num_threads(1)  # on a busy machine, more threads wait for each other many times longer than they save
     hypothesis.settings.register_profile("unhurried", deadline=None)  # no test fails for being slow
     hypothesis.settings.load_profile("unhurried")
     for marker, option in MARKERS.items():

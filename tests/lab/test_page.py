@@ -91,6 +91,7 @@ def test_the_readmes_picture(page, request, tmp_path):
     assert picture.stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_a_strip_over_gamma(page):
     page.locator("#steps input[type=number]").fill("3")
     page.locator("#strip").click()
