@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import requests
 
 from .. import messages
-from ..errors import UserError
+from ..errors import UserError, get_reason
 from .catalogue import Published
 from .part_file import put_in_place
 
@@ -69,7 +69,7 @@ def download(
         if error.errno == errno.ENOSPC:
             size = f"{lora.size / 1e6:.0f}"
             raise UserError(messages.DISK_FULL, lora=lora.name, folder=folder, size=size) from error
-        raise UserError(messages.CANNOT_WRITE, file=final, reason=error.strerror) from error
+        raise UserError(messages.CANNOT_WRITE, file=final, reason=get_reason(error)) from error
     finally:
         with suppress(OSError):
             part.unlink()

@@ -72,9 +72,10 @@ def follow_sampler(p: Any) -> bool:
     """
     if get_state(p).gammas is None:
         return False
-    if not uses_tcd(p):
-        clear_infotext(p)
-    return uses_tcd(p)
+    if uses_tcd(p):
+        return True
+    clear_infotext(p)
+    return False
 
 
 def prepare(p: Any, gammas: Gammas | None) -> None:

@@ -1,4 +1,4 @@
-"""A server to download from, and a folder to download into."""
+"""A server to download from, a folder to download into, and a LoRA's path."""
 
 import pytest
 
@@ -29,3 +29,8 @@ def folder(tmp_path):
     folder.mkdir()
     (folder / "other.safetensors").write_bytes(b"other")
     return folder
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "my style.safetensors"

@@ -23,16 +23,8 @@ from tcd_sampler.loras.header import (
     read_lora,
 )
 
-from ..support.layers import find_layers, name_kohya
+from ..support.layers import BLOCK, TEXT, find_layers, name_kohya
 from ..support.messages import refused
-
-BLOCK = "down_blocks.1.attentions.0.transformer_blocks.0"
-TEXT = "text_model.encoder.layers.0.self_attn"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "my style.safetensors"
 
 
 @pytest.fixture

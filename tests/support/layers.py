@@ -6,6 +6,10 @@ from functools import cache
 import torch
 from diffusers import UNet2DConditionModel
 
+BLOCK = "down_blocks.1.attentions.0.transformer_blocks.0"
+TEXT = "text_model.encoder.layers.0.self_attn"
+"""A block of diffusers' UNets, and one of their text encoders."""
+
 CONFIGS = {
     "SD 1.5": {"cross_attention_dim": 768},
     "SD 2.1": {"cross_attention_dim": 1024, "use_linear_projection": True},
