@@ -31,7 +31,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"
     )
-    parser.addoption("--pictures", type=Path, metavar="DIR", help="where to put the README's pictures of the WebUI")
+    parser.addoption("--screenshots", type=Path, metavar="DIR", help="where to put the README's images of the WebUI")
     parser.addoption("--slow", action="store_true", help="run the slow tests outside tests/webui too")
     parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/webui with")
 

@@ -74,9 +74,9 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    results = Path("docs/evidence.json")
+    results = Path("docs/evaluation.json")
     add("--results", type=Path, default=results, metavar="FILE", help="kept and continued (default: %(default)s)")
-    add("--output", type=Path, default=Path("evidence.png"), metavar="FILE", help="the plot (default: %(default)s)")
+    add("--output", type=Path, default=Path("evaluation.png"), metavar="FILE", help="the plot (default: %(default)s)")
     add("--images", type=int, default=256, help="images for each method and number of steps (default: %(default)s)")
 
 

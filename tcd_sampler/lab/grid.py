@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
+from .demo.generation import Request, generate
 from .demo.load import load_model
 from .demo.model import Model
-from .demo.painting import Request, paint
 from .demo.samplers import SAMPLERS
 from .output import check_output, write_image
 
@@ -36,7 +36,7 @@ def draw_grid(model: Model, request: Request) -> Image.Image:
         for x, (label, one) in enumerate(row.items()):
             left, top = x * SIDE, y * (SIDE + LABEL)
             draw.text((left + SIDE // 2, top + LABEL // 2), label, "black", font, anchor="mm")
-            grid.paste(paint(model, one).resize((SIDE, SIDE)), (left, top + LABEL))
+            grid.paste(generate(model, one).resize((SIDE, SIDE)), (left, top + LABEL))
     return grid
 
 

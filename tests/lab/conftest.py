@@ -1,4 +1,4 @@
-"""A miniature of one training step, with batches of one. Tests run on it as on the bundled one."""
+"""A miniature of one training step, with batches of one. Tests run on it as on the bundled one, and are slow."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
 from tcd_sampler.lab.training.command import SMOKE, Plan, train
 
 BATCH = 1
-PLAN = replace(SMOKE, vae=1, scenes=8, unet=1, tcd=1, lcm=1, judge=1)
+PLAN = replace(SMOKE, vae=1, scenes=8, unet=1, tcd=1, lcm=1, classifier=1)
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,18 @@ class Trained:
         return {name: self.output / path.name for name, path in LORAS.items()}
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "trained" in item.fixturenames:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     trained = Trained(tmp_path_factory.mktemp("training"), tmp_path_factory.mktemp("files"), PLAN)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("distillation", "judge", "latents", "unet", "vae"):
+        for name in ("distillation", "classifier", "latents", "unet", "vae"):
             patch.setattr(f"tcd_sampler.lab.training.{name}.BATCH", BATCH)
         train(trained.plan, trained.folder, trained.output)
     return trained

@@ -8,7 +8,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab.demo.checkpoint import load_checkpoint
-from tcd_sampler.lab.demo.painting import Request, paint
+from tcd_sampler.lab.demo.generation import Request, generate
 from tcd_sampler.lab.miniature import CLIP
 from tcd_sampler.lab.miniature.architecture import BETAS, UNET, VAE
 from tcd_sampler.lab.miniature.layout import get_unet_keys, to_sdxl
@@ -115,7 +115,7 @@ def checkpoint(request, tmp_path):
     return tmp_path / "model.safetensors", str(tmp_path / "config"), half
 
 
-def test_it_paints_what_diffusers_pipeline_paints(checkpoint):
+def test_it_generates_what_diffusers_pipeline_generates(checkpoint):
     path, config, pipeline = checkpoint
     model = load_checkpoint(path, config=config)
     theirs = pipeline(
@@ -127,7 +127,7 @@ def test_it_paints_what_diffusers_pipeline_paints(checkpoint):
         eta=0.0,
         generator=torch.Generator().manual_seed(3),
     ).images[0]
-    ours = paint(model, Request(PROMPT, gamma=0.0, guidance=1.0, seed=3, size=SIZE))
+    ours = generate(model, Request(PROMPT, gamma=0.0, guidance=1.0, seed=3, size=SIZE))
     assert theirs.size == ours.size == (SIZE, SIZE)
     assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
@@ -140,7 +140,7 @@ def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
     for negative in ("", "a tree"):
         generator = torch.Generator().manual_seed(3)
         theirs = pipeline(PROMPT, negative_prompt=negative or None, generator=generator, **options).images[0]
-        ours = paint(model, Request(PROMPT, gamma=0.0, guidance=3.0, seed=3, size=SIZE, negative=negative))
+        ours = generate(model, Request(PROMPT, gamma=0.0, guidance=3.0, seed=3, size=SIZE, negative=negative))
         assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
 
@@ -158,9 +158,9 @@ def test_a_lora_is_for_tcd_alone(checkpoint, tmp_path):
     model = load_checkpoint(path, tmp_path / "lora.safetensors", config)
     assert model.loras == {"tcd"}
     request = Request(PROMPT, size=SIZE, guidance=1.0)
-    with_lora = paint(model, request).tobytes()
+    with_lora = generate(model, request).tobytes()
     model.use_lora(None)
-    assert with_lora != paint(load_checkpoint(path, config=config), request).tobytes()
+    assert with_lora != generate(load_checkpoint(path, config=config), request).tobytes()
     assert request.get_guidance(model) == 1
     assert Request(PROMPT).get_guidance(model) == 1
     assert Request(PROMPT).get_guidance(load_checkpoint(path, config=config)) == 7

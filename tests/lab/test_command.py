@@ -79,7 +79,7 @@ def test_the_demo_is_the_default(arguments, expected):
 
 def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit) as end:
-        main(["paint"])
+        main(["compose"])
     assert end.value.code == 2
     printed = capsys.readouterr().err
     assert all(name in printed for name in NAMES)
@@ -159,14 +159,14 @@ BUGS = [(raise_value_error, ValueError), (raise_key_error, KeyError), (multiply,
 @pytest.mark.parametrize(("bug", "error"), BUGS)
 def test_a_bug_keeps_its_traceback(bug, error, monkeypatch, tmp_path):
     monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: None)
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", bug)
+    monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", bug)
     with pytest.raises(error):
         main(["generate", "--prompt", "a", "--output", str(tmp_path / "a.png")])
 
 
 @pytest.mark.parametrize(("bug", "error"), BUGS)
 def test_a_bug_in_the_page_keeps_its_traceback_too(bug, error, monkeypatch, capsys):
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", bug)
+    monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", bug)
     model = SimpleNamespace(loras={"tcd"})
     with pytest.raises(gradio.Error) as shown:
         list(get_handler(model, vary_gamma)("a red ball", 4, 0.3, 0))

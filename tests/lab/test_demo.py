@@ -11,9 +11,9 @@ from tcd_sampler import get_sigmas_tcd, sample_tcd
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
+from tcd_sampler.lab.demo.generation import Request, Start, generate, sample
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.demo.model import Guided
-from tcd_sampler.lab.demo.painting import Request, Start, paint, sample
 from tcd_sampler.lab.demo.samplers import SAMPLERS, TCD
 from tests.support.messages import refused
 from tests.unit.tables import TABLE
@@ -21,8 +21,8 @@ from tests.unit.tables import TABLE
 PROMPT = "a red ball on the left and a blue dotted tree on the right, on snow, at night"
 
 
-def to_tensor(picture):
-    return torch.tensor(list(picture.tobytes())).reshape(*reversed(picture.size), 3)
+def to_tensor(image):
+    return torch.tensor(list(image.tobytes())).reshape(*reversed(image.size), 3)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def shipped(trained, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image_file(tmp_path):
     path = tmp_path / "start.png"
     Image.effect_noise((136, 128), 60).convert("RGB").save(path)
     return path
@@ -41,7 +41,7 @@ def picture(tmp_path):
 
 @pytest.fixture
 def half_mask(tmp_path):
-    """Paints the right half anew."""
+    """A mask of the right half."""
     mask = Image.new("L", (136, 128))
     mask.paste(255, (64, 0, 136, 128))
     mask.save(tmp_path / "mask.png")
@@ -52,13 +52,13 @@ def run(*arguments):
     return main(["generate", *map(str, arguments)])
 
 
-# painting
+# generation
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0])
-def test_text_to_picture_is_sample_tcd_on_the_model(model, gamma):
+def test_text_to_image_is_sample_tcd_on_the_model(model, gamma):
     request = Request(PROMPT, steps=5, gamma=gamma, seed=7)
-    picture = paint(model, request)
+    image = generate(model, request)
     model.use_lora("tcd")
     generator = torch.Generator().manual_seed(7)
     draw = lambda *_: torch.randn(1, 4, 16, 16, generator=generator)  # noqa: E731
@@ -66,16 +66,16 @@ def test_text_to_picture_is_sample_tcd_on_the_model(model, gamma):
     sigmas = get_sigmas_tcd(5, denoiser.inner_model.sigmas)
     x = draw() * (1 + sigmas[0] ** 2).sqrt()
     latents = sample_tcd(denoiser, x, sigmas, disable=True, noise_sampler=draw, gamma=gamma)
-    expected = ((model.to_pictures(latents)[0] + 1) * 127.5).permute(1, 2, 0)
-    assert (to_tensor(picture) - expected).abs().max() <= 1
+    expected = ((model.to_images(latents)[0] + 1) * 127.5).permute(1, 2, 0)
+    assert (to_tensor(image) - expected).abs().max() <= 1
 
 
-def test_a_seed_is_a_picture_and_another_another(model):
+def test_each_seed_has_its_own_image(model):
     request = Request(PROMPT, steps=2, seed=1)
-    first = paint(model, request).tobytes()
-    assert first == paint(model, request).tobytes()
+    first = generate(model, request).tobytes()
+    assert first == generate(model, request).tobytes()
     for change in ({"seed": 2}, {"gamma": 0.9}, {"prompt": ""}):
-        assert first != paint(model, replace(request, **change)).tobytes()
+        assert first != generate(model, replace(request, **change)).tobytes()
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -89,7 +89,7 @@ def test_each_sampler_has_the_lora_and_the_guidance_that_it_is_for(name, model, 
 
     monkeypatch.setattr(Guided, "__call__", watch)
     steps = []
-    paint(model, Request(PROMPT, steps=3, sampler=SAMPLERS[name]), steps.append)
+    generate(model, Request(PROMPT, steps=3, sampler=SAMPLERS[name]), steps.append)
     lora = SAMPLERS[name].lora
     assert seen == [([lora] if lora else [], 1.0 if lora else model.guidance)] * 3
     assert [step["i"] for step in steps] == [0, 1, 2]
@@ -123,25 +123,25 @@ def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained):
 
 
 @pytest.mark.parametrize(("strength", "calls"), [(0.0, 1), (0.5, 5), (0.75, 7), (1.0, 8)])
-def test_picture_to_picture_takes_the_webuis_steps(model, picture, strength, calls):
+def test_image_to_image_takes_the_webuis_steps(model, image_file, strength, calls):
     steps = []
-    with Image.open(picture) as image:
-        painted = paint(model, Request(PROMPT, steps=8, image=image, strength=strength), steps.append)
+    with Image.open(image_file) as image:
+        generated = generate(model, Request(PROMPT, steps=8, image=image, strength=strength), steps.append)
     assert len(steps) == calls
-    assert painted.size == (136, 128)
+    assert generated.size == (136, 128)
     assert steps[0]["sigma"] == get_sigmas_tcd(8, TABLE)[8 - calls]
 
 
-def test_what_is_masked_stays_to_the_pixel(model, picture, half_mask):
-    with Image.open(picture) as image, Image.open(half_mask) as mask:
-        painted = to_tensor(paint(model, Request(PROMPT, image=image, mask=mask, strength=1.0)))
+def test_what_is_masked_stays_to_the_pixel(model, image_file, half_mask):
+    with Image.open(image_file) as image, Image.open(half_mask) as mask:
+        generated = to_tensor(generate(model, Request(PROMPT, image=image, mask=mask, strength=1.0)))
         before = to_tensor(image)
-    assert torch.equal(painted[:, :64], before[:, :64])
-    assert painted[:, 64:].float().sub(before[:, 64:]).abs().mean() > 10
+    assert torch.equal(generated[:, :64], before[:, :64])
+    assert generated[:, 64:].float().sub(before[:, 64:]).abs().mean() > 10
 
 
 def test_sizes_are_fitted_to_eights(model):
-    assert paint(model, Request(PROMPT, steps=1, image=Image.new("RGB", (75, 131)))).size == (72, 128)
+    assert generate(model, Request(PROMPT, steps=1, image=Image.new("RGB", (75, 131)))).size == (72, 128)
 
 
 def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
@@ -151,9 +151,9 @@ def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
     mask[..., 8:] = 1
     denoiser = Guided(model, *model.encode([PROMPT], "", 128, 128), 1.0)
     generator = torch.Generator().manual_seed(0)
-    painted = sample(denoiser, TCD, 4, latents.shape, generator, start=Start(latents, mask, 0.8))
-    assert torch.equal(painted[..., :8], latents[..., :8])
-    assert not torch.isclose(painted[..., 8:], latents[..., 8:]).any(1).all()
+    generated = sample(denoiser, TCD, 4, latents.shape, generator, start=Start(latents, mask, 0.8))
+    assert torch.equal(generated[..., :8], latents[..., :8])
+    assert not torch.isclose(generated[..., 8:], latents[..., 8:]).any(1).all()
 
 
 @pytest.mark.parametrize(
@@ -171,32 +171,32 @@ def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
         ({"mask": Image.new("L", (8, 8))}, "mask needs an image."),
     ],
 )
-def test_a_bad_request_is_refused_before_anything_is_painted(fields, sentence):
+def test_a_bad_request_is_refused_before_anything_is_generated(fields, sentence):
     with pytest.raises(UserError) as error:
-        paint(None, Request(PROMPT, **fields))
+        generate(None, Request(PROMPT, **fields))
     assert str(error.value) == sentence
 
 
 # the command
 
 
-def test_the_command_writes_a_picture_with_its_settings(shipped, tmp_path, capsys):
-    output = tmp_path / "picture.png"
+def test_the_command_writes_an_image_with_its_settings(shipped, tmp_path, capsys):
+    output = tmp_path / "image.png"
     assert run("--prompt", PROMPT, "--steps", 3, "--gamma", "0.5", "--seed", 4, "--output", output) == 0
     settings = (
         f"{PROMPT}\nSteps: 3, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 4, Model: miniature, TCD gamma: 0.5"
     )
-    with Image.open(output) as picture:
-        assert picture.size == (128, 128)
-        assert picture.text["parameters"] == settings
+    with Image.open(output) as image:
+        assert image.size == (128, 128)
+        assert image.text["parameters"] == settings
     assert capsys.readouterr().out == f"{settings}\nSaved as {output}.\n"
 
 
-def test_the_command_paints_in_a_picture(shipped, tmp_path, picture, half_mask):
-    arguments = ["--prompt", PROMPT, "--image", picture, "--mask", half_mask, "--strength", "0.5"]
-    assert run(*arguments, "--output", tmp_path / "painted.png") == 0
-    with Image.open(tmp_path / "painted.png") as painted:
-        assert "Denoising strength: 0.5" in painted.text["parameters"]
+def test_the_command_inpaints(shipped, tmp_path, image_file, half_mask):
+    arguments = ["--prompt", PROMPT, "--image", image_file, "--mask", half_mask, "--strength", "0.5"]
+    assert run(*arguments, "--output", tmp_path / "generated.png") == 0
+    with Image.open(tmp_path / "generated.png") as generated:
+        assert "Denoising strength: 0.5" in generated.text["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_the_command_paints_in_a_picture(shipped, tmp_path, picture, half_mask):
         (["--sampler", "Heun"], r"--sampler must be one of TCD, LCM, Euler a, DPM\+\+ 2M, got Heun."),
         (["--image", "{tmp}/none.png"], r"--image must be an image file, got {tmp}/none.png \(.+\)."),
         (["--image", "{tmp}/text.png"], r"--image must be an image file, got {tmp}/text.png \(.+\)."),
-        (["--output", "{tmp}/none/picture.png"], r"--output: {tmp}/none/picture.png cannot be written \(.+\)."),
+        (["--output", "{tmp}/none/image.png"], r"--output: {tmp}/none/image.png cannot be written \(.+\)."),
         (
-            ["--output", "{tmp}/picture.none"],
-            r"--output must end in an image format such as .png, got {tmp}/picture.none.",
+            ["--output", "{tmp}/image.none"],
+            r"--output must end in an image format such as .png, got {tmp}/image.none.",
         ),
         (["--lora", "{tmp}/text.png"], "--lora needs --checkpoint: the miniature has its own LoRA."),
         (["--checkpoint", "{tmp}/model.ckpt"], "--checkpoint must be a .safetensors file, got model.ckpt."),
@@ -227,9 +227,9 @@ def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, argument
     assert not (tmp_path / "tcd.png").exists()
 
 
-@pytest.mark.parametrize("name", ["none/picture.png", "picture.none", "picture"])
-def test_where_it_cannot_write_it_paints_nothing(shipped, monkeypatch, tmp_path, name):
-    monkeypatch.setattr("tcd_sampler.lab.demo.generate.paint", lambda *_: pytest.fail("painted"))
+@pytest.mark.parametrize("name", ["none/image.png", "image.none", "image"])
+def test_where_it_cannot_write_it_generates_nothing(shipped, monkeypatch, tmp_path, name):
+    monkeypatch.setattr("tcd_sampler.lab.demo.generate.generate", lambda *_: pytest.fail("generated"))
     assert run("--prompt", "a", "--output", tmp_path / name) == 1
 
 
@@ -241,7 +241,7 @@ def test_too_little_memory_is_said_in_a_sentence(monkeypatch, tmp_path, capsys, 
         raise error
 
     monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: None)
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", fail)
+    monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", fail)
     assert run("--prompt", "a", "--output", tmp_path / "tcd.png") == 1
     assert capsys.readouterr().err.endswith("There is not enough memory for this model and size. Try a smaller size.\n")
 

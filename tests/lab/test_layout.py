@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from tcd_sampler.lab.command import main
-from tcd_sampler.lab.demo.painting import Request, paint
+from tcd_sampler.lab.demo.generation import Request, generate
 from tcd_sampler.lab.demo.samplers import TCD
 from tcd_sampler.lab.miniature import CLIP, LORAS
 from tcd_sampler.lab.miniature.architecture import BETAS
@@ -48,7 +48,7 @@ def test_its_parts_are_where_sdxl_has_them(trained):
     assert read_family(trained.checkpoint) == SDXL
 
 
-def test_diffusers_pipeline_paints_the_same_picture(model):
+def test_diffusers_pipeline_generates_the_same_image(model):
     """With its own scheduler, and no line of ours but the encoded prompt."""
     model.use_lora("tcd")
     text, _ = model.encode(["a red ball in the middle, on grass, by day"], "", 128, 128)
@@ -68,7 +68,7 @@ def test_diffusers_pipeline_paints_the_same_picture(model):
         output_type="pt",
     ).images[0]
     request = Request("a red ball in the middle, on grass, by day", gamma=0.0, seed=5, sampler=TCD)
-    ours = torch.tensor(list(paint(model, request).tobytes())).reshape(128, 128, 3).permute(2, 0, 1) / 255
+    ours = torch.tensor(list(generate(model, request).tobytes())).reshape(128, 128, 3).permute(2, 0, 1) / 255
     assert (ours - theirs).abs().max() < 2 / 255
 
 

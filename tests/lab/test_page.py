@@ -13,7 +13,10 @@ from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.page import GAMMAS, launch
 from tests.support.browser import has_browser, start_browser
 
-pytestmark = pytest.mark.skipif(not has_browser(), reason="no Chromium: playwright install chromium brings one")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_browser(), reason="no Chromium: playwright install chromium brings one"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def page(browser, server):
 
 
 def read_settings(page, count):
-    """Of all pictures, once they are there."""
+    """Of all images, once they are there."""
     box = page.locator("#settings textarea")
     page.wait_for_function("n => document.querySelectorAll('.grid-wrap button img').length === n", arg=count)
     end = time.monotonic() + 30
@@ -78,20 +81,18 @@ def test_samplers_side_by_side_on_the_same_noise(page):
     assert settings[0].endswith("TCD gamma: 0.3")
 
 
-@pytest.mark.slow
-def test_the_readmes_picture(page, request, tmp_path):
+def test_the_readmes_image(page, request, tmp_path):
     caption = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
     page.locator("#prompt textarea").fill(caption)
     page.locator("#seed input").fill("1")
     page.locator("#compare").click()
     assert all(text.startswith(caption) for text in read_settings(page, 4))
     page.wait_for_timeout(1000)  # it fades in
-    picture = (request.config.getoption("--pictures") or tmp_path) / "demo.png"
-    page.screenshot(path=picture, full_page=True)
-    assert picture.stat().st_size > 100_000
+    image = (request.config.getoption("--screenshots") or tmp_path) / "demo.png"
+    page.screenshot(path=image, full_page=True)
+    assert image.stat().st_size > 100_000
 
 
-@pytest.mark.slow
 def test_a_strip_over_gamma(page):
     page.locator("#steps input[type=number]").fill("3")
     page.locator("#strip").click()
@@ -100,7 +101,6 @@ def test_a_strip_over_gamma(page):
     assert [re.search("TCD gamma: (.+)", text)[1] for text in settings] == [f"{gamma:g}" for gamma in GAMMAS]
 
 
-@pytest.mark.slow
 def test_progress_is_shown(page, monkeypatch):
     original = Guided.__call__
     monkeypatch.setattr(Guided, "__call__", lambda *args: time.sleep(0.4) or original(*args))
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_said_and_the_next_request_works(page):
 
 def test_a_bug_has_its_traceback_in_the_terminal(page, monkeypatch, capfd):
     """The same for other exceptions: see test_command.py."""
-    monkeypatch.setattr("tcd_sampler.lab.demo.painting.get_size", lambda *_: {}["planted"])
+    monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", lambda *_: {}["planted"])
     page.locator("#compare").click()
     page.get_by_text("Internal error: see the terminal.").first.wait_for()
     printed = capfd.readouterr().err
@@ -133,7 +133,6 @@ def test_sliders_have_their_range(page):
     assert ranges == [["1", "50"], ["0", "1"]]
 
 
-@pytest.mark.slow
 def test_nothing_is_asked_of_the_network(page):
     page.locator("#strip").click()
     read_settings(page, len(GAMMAS))

@@ -41,19 +41,19 @@ def test_scenes_are_of_one_kind_of_look_and_of_all_the_rest(held_out):
     assert len({look for scene in scenes for _, look in scene.things}) == (32 if held_out else 224)
 
 
-def test_a_seed_is_a_picture():
+def test_a_seed_is_an_image():
     scene = choose_scene(3)
     assert scene == choose_scene(3)
     assert torch.equal(draw_scene(scene, 3), draw_scene(scene, 3))
     assert not torch.equal(draw_scene(scene, 3), draw_scene(scene, 4))
 
 
-def test_pictures_are_pictures():
+def test_images_are_drawn():
     for seed in range(50):
-        picture = draw_scene(choose_scene(seed), seed)
-        assert picture.shape == (3, SIZE, SIZE)
-        assert 0 <= picture.min() <= picture.max() <= 1
-        assert picture.std() > 0.05
+        image = draw_scene(choose_scene(seed), seed)
+        assert image.shape == (3, SIZE, SIZE)
+        assert 0 <= image.min() <= image.max() <= 1
+        assert image.std() > 0.05
 
 
 @pytest.mark.parametrize("word", ["shape", "colour", "pattern"])
@@ -73,7 +73,7 @@ def test_every_word_shows_where_it_should(word, place):
 @pytest.mark.parametrize(("field", "values"), [("ground", GROUNDS), ("sky", SKIES)])
 def test_every_ground_and_sky_shows(field, values):
     thing = (("left", Look("ball", "red", "plain")),)
-    pictures = [draw_scene(Scene(thing, **{"ground": "grass", "sky": "day", field: value}), 1) for value in values]
+    images = [draw_scene(Scene(thing, **{"ground": "grass", "sky": "day", field: value}), 1) for value in values]
     rows = slice(int(SIZE * 0.9), None) if field == "ground" else slice(0, SIZE // 3)
-    for a, b in itertools.combinations(pictures, 2):
+    for a, b in itertools.combinations(images, 2):
         assert (a - b)[:, rows].abs().mean() > 0.05

@@ -64,7 +64,7 @@ def print_table(results: dict[str, list[float]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time TCD and other samplers at CFG scale 1 in a WebUI.")
     parser.add_argument("--webui", type=Path, required=True, metavar="DIR", help="a WebUI's folder")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="one to paint with in place of the tests'")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="one to generate with in place of the tests'")
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 768], metavar="PIXELS")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], metavar="IMAGES")
     parser.add_argument("--steps", type=int, default=4)

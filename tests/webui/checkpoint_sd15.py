@@ -3,10 +3,10 @@
 Those that guess a model's kind do it from its keys and widths; the others read the configuration beside it.
 
 The text encoder and the VAE are of full size, since the former kind of WebUI wants them so; the UNet has one level
-instead of four. The weights are random, but in a frame that lets pictures through: every block adds a little to what
+instead of four. The weights are random, but in a frame that lets images through: every block adds a little to what
 it is given, and the last layer of the UNet answers with its input, made unit variance. As a prediction of the noise
-that is a fair one, so latents and pictures keep a sensible range at any number of steps, and what comes out depends on
-seed, prompt, size and initial picture.
+that is a fair one, so latents and images keep a sensible range at any number of steps, and what comes out depends on
+seed, prompt, size and initial image.
 """
 
 import json
@@ -22,7 +22,7 @@ TEXT_WIDTH, TEXT_LAYERS, VOCABULARY, TOKENS = 768, 12, 49408, 77
 UNET_WIDTH, TIME_WIDTH = 320, 1280
 VAE_WIDTHS = [128, 256, 512, 512]
 SIGNALS = 4
-"""Channels of latents; pictures have one less."""
+"""Channels of latents; images have one less."""
 
 MEAN = 0.5
 """Of a prompt's encoding: WebUIs divide by it to emphasise words, and about 0 the result would be anything."""
@@ -37,7 +37,7 @@ class Variant:
 
     prediction: str = "eps"
     channels: int = 4
-    """Of latents 4, and what else there is of the initial picture: 5 for inpainting, 4 for instructions to edit it."""
+    """Of latents 4, and what else there is of the initial image: 5 for inpainting, 4 for instructions to edit it."""
 
     seed: int = 0
 
@@ -173,7 +173,7 @@ SHARP = (".attn2.to_q.weight", ".attn2.to_k.weight")
 
 
 def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A weight of a layer, in the frame that lets pictures through."""
+    """A weight of a layer, in the frame that lets images through."""
     if name.endswith("final_layer_norm.bias"):
         return torch.full(shape, MEAN)
     if name.endswith(".bias"):
@@ -204,7 +204,7 @@ def copy(shape: tuple[int, ...], sources: list[int], signs: tuple[int, ...] = (1
 def gather(shape: tuple[int, ...]) -> torch.Tensor:
     """Turns pairs back into signals, each the mean of the pairs that hold it."""
     weight = torch.zeros(shape)
-    gain = 0.4 if shape[0] < SIGNALS else 1.0  # pictures have less than unit variance, or they would be clipped
+    gain = 0.4 if shape[0] < SIGNALS else 1.0  # images have less than unit variance, or they would be clipped
     for channel in range(shape[1]):
         signal = channel // 2 % SIGNALS
         if signal < shape[0]:

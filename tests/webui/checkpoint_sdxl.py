@@ -9,8 +9,8 @@ checkpoint with its configuration. The text encoders read their vocabulary from 
 stay where they were built.
 
 The weights are random except for the last convolutions of the UNet and of the VAE's two halves, which are fitted by
-least squares. That is enough for a model that really denoises: latents and pictures keep a sensible range at any
-number of steps, and what comes out depends on seed, prompt, size and initial picture.
+least squares. That is enough for a model that really denoises: latents and images keep a sensible range at any
+number of steps, and what comes out depends on seed, prompt, size and initial image.
 """
 
 import argparse
@@ -231,24 +231,24 @@ def fit(conv, run, target, ridge=1e-5):
 
 
 def smooth(count, channels, size, deviation):
-    """Random pictures with more coarse structure than fine."""
+    """Random images with more coarse structure than fine."""
     layers = [torch.randn(count, channels, k, k) / math.sqrt(k) for k in (2, 4, 8, size)]
     total = sum(functional.interpolate(layer, size=(size, size), mode="bicubic") for layer in layers)
     return total * (deviation / total.std())
 
 
 def fit_vae(model):
-    """Latents become the picture's colours at an eighth of its size, and the decoder's task is to invert that."""
+    """Latents become the image's colours at an eighth of its size, and the decoder's task is to invert that."""
     vae = model.first_stage_model
     for conv in (vae.quant_conv, vae.post_quant_conv):
         conv.weight.copy_(torch.eye(len(conv.weight))[:, :, None, None])
-    pictures = smooth(8, 3, 64, deviation=0.5).clamp(-1, 1)
+    images = smooth(8, 3, 64, deviation=0.5).clamp(-1, 1)
     mix = torch.linalg.qr(torch.randn(4, 3)).Q
-    latents = torch.einsum("oc,nchw->nohw", 2 * mix, functional.avg_pool2d(pictures, 8)) / model.scale_factor
+    latents = torch.einsum("oc,nchw->nohw", 2 * mix, functional.avg_pool2d(images, 8)) / model.scale_factor
     # the least log variance that sgm admits: encoding draws no visible noise
-    fit(vae.encoder.conv_out, lambda: vae.encoder(pictures), torch.cat([latents, torch.full_like(latents, -30)], 1))
-    latents = model.encode_first_stage(pictures)
-    fit(vae.decoder.conv_out, lambda: model.decode_first_stage(latents), pictures)
+    fit(vae.encoder.conv_out, lambda: vae.encoder(images), torch.cat([latents, torch.full_like(latents, -30)], 1))
+    latents = model.encode_first_stage(images)
+    fit(vae.decoder.conv_out, lambda: model.decode_first_stage(latents), images)
 
 
 def conditioning(model, prompts, size):
@@ -259,7 +259,7 @@ def conditioning(model, prompts, size):
 
 
 def fit_unet(model, variant, count=48, size=16):
-    """Teach the last layer to tell noise from picture, at all timesteps and for any prompt."""
+    """Teach the last layer to tell noise from image, at all timesteps and for any prompt."""
     from sgm.modules.diffusionmodules.discretizer import LegacyDDPMDiscretization
 
     words = ["a", "the", "red", "old", "small", "cat", "dog", "house", "tree", "river", "city", "night", "with", "of"]

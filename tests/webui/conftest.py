@@ -68,7 +68,7 @@ def lora_folder(webui):
 
 @pytest.fixture
 def miniature(webui, lora_folder):
-    """Loaded, with its LoRAs beside it: for jobs whose pictures are to be looked at."""
+    """Loaded, with its LoRAs beside it: for jobs whose images are to be looked at."""
     needs(webui.is_configured, MINIATURE)
     install_loras(lora_folder)
     webui.refresh_loras()

@@ -3,13 +3,13 @@
 import torch
 from safetensors.torch import save_file
 
-from .jobs import picture
+from .jobs import make_image
 
 MODES = ["Balanced", "My prompt is more important", "ControlNet is more important"]
 
 
 def write_adapter(file, width=320, gain=4.0):
-    """A T2I-Adapter for a UNet of one level: to each latent's pixel it adds how bright the picture is there."""
+    """A T2I-Adapter for a UNet of one level: to each latent's pixel it adds how bright the image is there."""
     conv_in = torch.zeros(width, 192, 3, 3)  # three colours of 8x8 pixels
     signs = torch.where(torch.rand(width, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
     conv_in[:, :, 1, 1] = gain / 192 * signs[:, None]
@@ -23,5 +23,5 @@ def write_adapter(file, width=320, gain=4.0):
 
 def with_unit(**unit):
     """The fields of a job with one unit."""
-    unit = {"enabled": True, "module": "none", "image": picture(), "save_detected_map": False, **unit}
+    unit = {"enabled": True, "module": "none", "image": make_image(), "save_detected_map": False, **unit}
     return {"scripts": {"ControlNet": {"args": [unit]}}}

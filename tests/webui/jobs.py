@@ -25,7 +25,7 @@ CHEAP = {"width": 64, "height": 64, "steps": 2}
 """For tests that look at what is written of an image, and not at it."""
 
 CAPTION = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
-"""What the miniature knows to paint."""
+"""What the miniature knows to generate."""
 
 HIRES = {"hr_cfg": 1, "hr_cfg_scale": 1, "hr_additional_modules": ["Use same choices"]}
 """What some WebUIs want to be told of the hires pass: left out, it would be another CFG scale, or an error."""
@@ -87,7 +87,7 @@ class Jobs:
         return self.run("txt2img", *tcd, **fields)
 
     def img2img(self, *tcd, **fields):
-        return self.run("img2img", *tcd, **{"init_images": [picture()], "denoising_strength": 0.7, **fields})
+        return self.run("img2img", *tcd, **{"init_images": [make_image()], "denoising_strength": 0.7, **fields})
 
     def axis_labels(self):
         """The X/Y/Z plot's axes, in the order that it counts them in."""
@@ -115,8 +115,8 @@ def encode(image):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def picture(size=128):
-    """A picture with something of everything in it."""
+def make_image(size=128):
+    """An image with something of everything in it."""
     ramp = numpy.linspace(0, 255, size, dtype=numpy.uint8)
     red, green = numpy.meshgrid(ramp, ramp)
     return encode(Image.fromarray(numpy.stack([red, green, 255 - red // 2], -1)))

@@ -90,7 +90,7 @@ class Page:
         self.see("txt2img_hr_scale")
 
     def generate(self, tab="txt2img"):
-        """What the page says below the picture, once it says something else than before."""
+        """What the page says below the image, once it says something else than before."""
         log = self(f"html_log_{tab}").first
         before = log.inner_text()
         self(f"{tab}_generate").click()

@@ -42,10 +42,10 @@ def nothing_stays_behind(jobs, webui):
     ],
 )
 def test_gamma(jobs, webui, kind, gamma):
-    from .jobs import picture
+    from .jobs import make_image
 
     before = webui.log().count("100%")
-    fields = {"init_images": [picture()]} if kind == "img2img" else {}
+    fields = {"init_images": [make_image()]} if kind == "img2img" else {}
     shown = "[0.3]" if gamma == [0.3] else BAD.get(gamma, "1" + "0" * 17 + "..." + "0" * 19)
     assert jobs.refused(gamma, kind=kind, **fields) == bad_gamma("TCD gamma", shown)
     assert webui.log().count("100%") == before
@@ -94,7 +94,7 @@ def test_flow_models(jobs):
     assert jobs.refused(actions="flow") == messages.NOT_A_DIFFUSION_MODEL
 
 
-def test_each_pass_judges_its_own_checkpoint(jobs, webui):
+def test_each_pass_checks_its_own_checkpoint(jobs, webui):
     """A hires pass with a checkpoint of its own may be TCD's where the first pass's could not be."""
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_sampler_name": "TCD", "steps": 1}
     fields = {"sampler_name": "Euler a", "actions": "flow-first", **hires}

@@ -53,7 +53,7 @@ def test_a_preprocessor_with_an_attention_of_its_own(jobs, webui, run_both):
     assert_same(after, plain)
 
 
-def test_pictures_that_share_their_style(jobs, webui, run_both):
+def test_images_that_share_their_style(jobs, webui, run_both):
     plain = jobs.txt2img(batch_size=3)
     set_style_align(webui, True)
     try:

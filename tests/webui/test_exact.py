@@ -53,7 +53,7 @@ def test_txt2img(jobs, steps, cfg_scale, gamma):
     assert max(distances) <= LIMIT
 
 
-def test_the_same_picture_everywhere(jobs):
+def test_the_same_image_everywhere(jobs):
     """One checkpoint that every WebUI takes."""
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors"}
     record = jobs.txt2img(0.3, record=True, override_settings=overrides).record
@@ -88,7 +88,7 @@ def test_the_hosts_own_unit_variance_start(jobs):
 
 
 def start_of(record):
-    """Where an image-to-image job starts: the host has noised a picture that we do not see."""
+    """Where an image-to-image job starts: the host has noised an image that we do not see."""
     return torch.from_numpy(record["x"][0]) / (1 + torch.from_numpy(record["sigma"][0]) ** 2).sqrt()
 
 
@@ -115,7 +115,7 @@ def split(record, steps):
     return {**first, "noise": record["noise"][:noises]}, {**second, "noise": record["noise"][noises:]}
 
 
-def test_a_picture_is_not_another_gammas(jobs):
+def test_an_image_is_not_another_gammas(jobs):
     """The tests above would all pass if nothing depended on gamma."""
     one, other = (jobs.txt2img(gamma, record=True).record for gamma in (0.2, 0.8))
     assert distance(torch.from_numpy(one["x"][-1]), torch.from_numpy(other["x"][-1])) > 0.05

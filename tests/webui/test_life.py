@@ -12,7 +12,7 @@ from .jobs import NOTHING, mask
 from .selection import long, needs
 
 
-def assert_is_a_picture(result):
+def assert_is_an_image(result):
     assert result.pixels.std() > 1
     assert "Sampler: TCD" in result.infotext
 
@@ -20,9 +20,9 @@ def assert_is_a_picture(result):
 SCHEDULES = ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Your Steps"]
 
 
-def test_what_the_picture_says(jobs, webui):
+def test_what_the_image_says(jobs, webui):
     result = jobs.txt2img(0.25)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     # without a list of schedules, that is the key of the host's setting for all samplers
     assert ("Schedule type: TCD" in result.infotext) == webui.has_schedules
     assert "TCD gamma: 0.25" in result.infotext
@@ -48,7 +48,7 @@ def test_schedules(jobs, webui, scheduler, steps):
     needs(webui.has_schedules, "list of schedules")
     needs(scheduler in webui.schedules, f"schedule {scheduler}")
     result = jobs.txt2img(scheduler=scheduler, steps=steps, record=True)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert f"Schedule type: {'TCD' if scheduler == 'Automatic' else scheduler}" in result.infotext
     assert len(result.record["x"]) == steps
 
@@ -58,10 +58,10 @@ def test_schedules(jobs, webui, scheduler, steps):
     ["karras", "TCD", "SGM Uniform", *(pytest.param(name, marks=long) for name in ("exponential", "polyexponential"))],
 )
 def test_the_setting_for_schedules(jobs, webui, schedule):
-    """Where there is no list; a name that it does not know comes from another WebUI's picture."""
+    """Where there is no list; a name that it does not know comes from another WebUI's image."""
     needs(not webui.has_schedules, "setting in place of a list of schedules")
     result = jobs.txt2img(override_settings={"k_sched_type": schedule}, record=True)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     own = jobs.txt2img(record=True).record["sigma"].ravel()
     assert (result.record["sigma"].ravel() == pytest.approx(own)) == (schedule in ("TCD", "SGM Uniform"))
     said = messages.UNKNOWN_SCHEDULE.format(schedule="'SGM Uniform'")
@@ -84,14 +84,14 @@ def test_img2img(jobs, strength, fix_steps, calls):
     """At strength 0.01 and exactly the asked steps, the host takes the tail of a schedule of 800."""
     overrides = {"img2img_fix_steps": fix_steps}
     result = jobs.img2img(steps=8, denoising_strength=strength, record=True, override_settings=overrides)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert len(result.record["x"]) == calls
 
 
 @long
 def test_img2img_of_no_strength_at_all(jobs):
     overrides = {"img2img_fix_steps": True}
-    assert_is_a_picture(jobs.img2img(denoising_strength=0, override_settings=overrides))
+    assert_is_an_image(jobs.img2img(denoising_strength=0, override_settings=overrides))
 
 
 INPAINTING = [(0, False), (1, False), (2, False), (3, False), (0, True), (1, True), (2, True), (3, True)]
@@ -102,7 +102,7 @@ INPAINTING = [(0, False), (1, False), (2, False), (3, False), (0, True), (1, Tru
 )
 def test_inpainting(jobs, fill, only_masked):
     result = jobs.img2img(mask=mask(), inpainting_fill=fill, inpaint_full_res=only_masked, mask_blur=0)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     untouched = jobs.img2img(mask=mask(), inpainting_fill=fill, inpaint_full_res=only_masked, mask_blur=0, seed=8)
     changed = numpy.abs(result.pixels - untouched.pixels)[0]
     assert changed[:16].max() == 0
@@ -114,22 +114,22 @@ def test_an_inpainting_checkpoint(jobs, webui, family):
     needs(family == "small-sd15" or webui.is_configured, "SDXL checkpoint as small as the tests'")
     needs(family == "small-sd15" or webui.has_sdxl_inpainting, "SDXL inpainting")
     overrides = {"sd_model_checkpoint": f"{family}-inpaint.safetensors"}
-    assert_is_a_picture(jobs.txt2img(override_settings=overrides))
-    assert_is_a_picture(jobs.img2img(mask=mask(), override_settings=overrides))
+    assert_is_an_image(jobs.txt2img(override_settings=overrides))
+    assert_is_an_image(jobs.img2img(mask=mask(), override_settings=overrides))
 
 
 def test_soft_inpainting(jobs, webui):
     needs((webui.folder / "extensions-builtin" / "soft-inpainting").exists(), "soft inpainting")
     soft = {"Soft Inpainting": {"args": [True, 1, 0.5, 4, 0, 0.5, 2]}}
     result = jobs.img2img(mask=mask(), mask_blur=4, scripts=soft)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert "Soft inpainting enabled: True" in result.infotext
 
 
 def test_hires_fix(jobs):
     hires = {"enable_hr": True, "hr_scale": 2, "hr_upscaler": "Latent", "denoising_strength": 0.6}
     result = jobs.txt2img(0.2, 0.8, hr_second_pass_steps=3, **hires)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert result.images[0].size == (256, 256)
     assert "TCD gamma: 0.2" in result.infotext
     assert "TCD hires gamma: 0.8" in result.infotext
@@ -167,7 +167,7 @@ def test_a_refiner(jobs, webui):
     overrides = {"refiner_use_steps": True} if webui.component("setting_refiner_use_steps") else {}
     fields = {"refiner_checkpoint": f"{refiner}.safetensors", "refiner_switch_at": 0.5, "override_settings": overrides}
     result = jobs.txt2img(steps=6, **fields)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert not numpy.array_equal(result.pixels, jobs.txt2img(steps=6).pixels)
     assert f"Refiner: {refiner}" in result.infotext
 
@@ -178,7 +178,7 @@ def test_a_refiner(jobs, webui):
 )
 def test_prompt_syntax(jobs, prompt, cfg_scale):
     result = jobs.txt2img(prompt=prompt, cfg_scale=cfg_scale)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert not numpy.array_equal(result.pixels, jobs.txt2img(cfg_scale=cfg_scale).pixels)
 
 
@@ -194,7 +194,7 @@ def test_batches(jobs):
 def test_sd_upscale(jobs, webui):
     arguments = webui.script_arguments("sd_upscale.py", overlap=64, upscaler_index="Lanczos", scale_factor=2)
     result = jobs.img2img(script_name="SD upscale", script_args=arguments, denoising_strength=0.5)
-    assert_is_a_picture(result)
+    assert_is_an_image(result)
     assert result.images[0].size == (256, 256)
     assert "TCD gamma: 0.3" in result.infotext
 
@@ -235,7 +235,7 @@ def test_a_pasted_infotext(jobs, webui):
     assert "TCD gamma: 0.4" in jobs.txt2img(0.4, infotext=text, **fields).infotext
 
 
-def test_the_pictures_own_infotext(jobs):
+def test_the_images_own_infotext(jobs):
     image = jobs.txt2img(0.65).images[0]
     assert "TCD gamma: 0.65" in image.text["parameters"]
 
@@ -304,7 +304,7 @@ def test_progress_and_preview(jobs, webui):
         seen = []
         while not job.done():
             seen.append(webui.get("/sdapi/v1/progress"))
-        assert_is_a_picture(job.result())
+        assert_is_an_image(job.result())
     assert max(progress["progress"] for progress in seen) > 0.2
     assert any(progress["current_image"] for progress in seen)
     assert {progress["state"]["sampling_steps"] for progress in seen} >= {30}
@@ -316,5 +316,5 @@ def test_zero_terminal_snr(jobs, webui):
     needs(webui.has_v_prediction, "v-prediction in a checkpoint this small")
     overrides = {"sd_noise_schedule": "Zero Terminal SNR", "sd_model_checkpoint": f"{webui.model}-v.safetensors"}
     for steps in (1, 4, 60):
-        assert_is_a_picture(jobs.txt2img(steps=steps, override_settings=overrides))
-    assert_is_a_picture(jobs.img2img(override_settings=overrides))
+        assert_is_an_image(jobs.txt2img(steps=steps, override_settings=overrides))
+    assert_is_an_image(jobs.img2img(override_settings=overrides))

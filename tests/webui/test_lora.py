@@ -38,19 +38,19 @@ def ask_for(*names, weight=1):
 
 
 @pytest.fixture(scope="module")
-def paint(jobs, folder):
-    """Paints with LoRAs."""
+def generate(jobs, folder):
+    """Generates with LoRAs."""
 
-    def paint(*names, weight=1):
+    def generate(*names, weight=1):
         return jobs.txt2img(prompt=ask_for(*names, weight=weight), override_settings=OVERRIDES, **CHEAP)
 
-    return paint
+    return generate
 
 
 @pytest.fixture(scope="module")
-def picture(paint):
-    """What was painted with LoRAs the first time."""
-    return functools.cache(paint)
+def generate_once(generate):
+    """What was generated with LoRAs the first time."""
+    return functools.cache(generate)
 
 
 def test_files_are_listed(webui, folder):
@@ -58,22 +58,22 @@ def test_files_are_listed(webui, folder):
     assert listed == {name: str(folder / f"{name}.safetensors") for name in FILES}
 
 
-def test_the_weight_counts(paint, picture):
-    plain, one, half = picture(), picture("one"), picture("one", weight=0.5)
+def test_the_weight_counts(generate, generate_once):
+    plain, one, half = generate_once(), generate_once("one"), generate_once("one", weight=0.5)
     assert min(difference(plain, one), difference(plain, half), difference(one, half)) > OTHER
-    assert difference(plain, paint("one", weight=0)) == 0
-    assert difference(plain, paint()) == 0
+    assert difference(plain, generate("one", weight=0)) == 0
+    assert difference(plain, generate()) == 0
 
 
 @long
-def test_alpha_is_a_weight_too(paint, picture):
-    assert difference(picture("one", weight=0.5), paint("half")) <= SAME
+def test_alpha_is_a_weight_too(generate, generate_once):
+    assert difference(generate_once("one", weight=0.5), generate("half")) <= SAME
 
 
-def test_two_at_once(paint, picture):
-    both = picture("one", "two")
-    assert min(difference(both, picture("one")), difference(both, picture("two"))) > OTHER
-    assert difference(both, paint("two", "one")) <= SAME
+def test_two_at_once(generate, generate_once):
+    both = generate_once("one", "two")
+    assert min(difference(both, generate_once("one")), difference(both, generate_once("two"))) > OTHER
+    assert difference(both, generate("two", "one")) <= SAME
 
 
 @pytest.mark.parametrize("setting", [None, pytest.param("lora_functional", marks=long)])
@@ -85,28 +85,28 @@ def test_cfg_1_evaluates_the_prompt_alone(webui, run_both, folder, setting):
 
 
 @pytest.mark.parametrize("format", ["peft", pytest.param("dotted", marks=long), pytest.param("diffusers", marks=long)])
-def test_a_file_in_another_format_is_not_loaded_whole(paint, picture, format):
+def test_a_file_in_another_format_is_not_loaded_whole(generate, generate_once, format):
     """Some WebUIs load nothing of it, some a part: attention of diffusers' first format, of the others all but that."""
-    part = picture("attention" if format == "diffusers" else "rest")
-    result = paint(format)
-    assert min(difference(result, picture()), difference(result, part)) <= SAME
-    assert difference(result, picture("one")) > OTHER
+    part = generate_once("attention" if format == "diffusers" else "rest")
+    result = generate(format)
+    assert min(difference(result, generate_once()), difference(result, part)) <= SAME
+    assert difference(result, generate_once("one")) > OTHER
 
 
 @long
-def test_a_name_that_is_not_there(paint, picture):
+def test_a_name_that_is_not_there(generate, generate_once):
     """Some WebUIs then load no LoRA at all."""
-    assert difference(picture(), paint("nothing")) == 0
-    others = paint("nothing", "one")
-    assert 0 in (difference(others, picture()), difference(others, picture("one")))
-    assert difference(picture("one"), paint("one")) == 0
+    assert difference(generate_once(), generate("nothing")) == 0
+    others = generate("nothing", "one")
+    assert 0 in (difference(others, generate_once()), difference(others, generate_once("one")))
+    assert difference(generate_once("one"), generate("one")) == 0
 
 
 @long
 @pytest.mark.parametrize("family", ["SD 2.1", "SDXL"])
-def test_a_file_for_another_family_leaves_nothing_behind(jobs, paint, picture, family):
+def test_a_file_for_another_family_leaves_nothing_behind(jobs, generate, generate_once, family):
     """Some WebUIs refuse the job, some load what fits."""
-    plain = picture()
+    plain = generate_once()
     status, body = jobs.post("txt2img", prompt=ask_for(family), override_settings=OVERRIDES, **CHEAP)
     assert status == 200 or "shapes cannot be multiplied" in str(body)
-    assert difference(plain, paint()) == 0
+    assert difference(plain, generate()) == 0

@@ -1,13 +1,13 @@
-"""The miniature in a real WebUI: pictures that show what was asked for, and those of the demo to the pixel."""
+"""The miniature in a real WebUI: images that show what was asked for, and those of the demo to the pixel."""
 
 import numpy
 import pytest
 import torch
 
+from tcd_sampler.lab.demo.generation import Request, generate
 from tcd_sampler.lab.demo.miniature import load_miniature
-from tcd_sampler.lab.demo.painting import Request, paint
 from tcd_sampler.lab.demo.samplers import SAMPLERS
-from tcd_sampler.lab.evaluation.judge import get_accuracy, load_judge
+from tcd_sampler.lab.evaluation.classifier import get_accuracy, load_classifier
 from tcd_sampler.lab.evaluation.measure import get_captions
 from tcd_sampler.lab.miniature import CHECKPOINT
 from tcd_sampler.lab.miniature.install import install_loras
@@ -36,16 +36,16 @@ def run(jobs, *gamma, prompt=CAPTION + LORA, **fields):
     return jobs.txt2img(*gamma, prompt=prompt, width=128, height=128, **fields)
 
 
-def get_difference(painted, picture):
+def get_difference(generated, image):
     """In levels of 255, of each pixel and colour."""
-    return abs(painted - numpy.asarray(picture, float))
+    return abs(generated - numpy.asarray(image, float))
 
 
 @pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(1, marks=long)])
-def test_the_picture_is_the_demos(loras, jobs, model, gamma):
-    painted = run(jobs, gamma, seed=5).pixels[0]
-    expected = paint(model, Request(CAPTION, gamma=float(gamma), seed=5))
-    assert get_difference(painted, expected).max() <= 2
+def test_the_image_is_the_demos(loras, jobs, model, gamma):
+    generated = run(jobs, gamma, seed=5).pixels[0]
+    expected = generate(model, Request(CAPTION, gamma=float(gamma), seed=5))
+    assert get_difference(generated, expected).max() <= 2
 
 
 @pytest.mark.parametrize("name", ["Euler a", "DPM++ 2M"])
@@ -53,20 +53,20 @@ def test_so_are_other_samplers(loras, jobs, webui, model, name):
     sampler = SAMPLERS[name]
     if sampler.schedule == "Karras" and not webui.has_schedules:
         name += " Karras"  # one sampler for each schedule, before there was a list of them
-    painted = run(jobs, prompt=CAPTION, sampler_name=name, steps=8, cfg_scale=model.guidance, seed=5).pixels[0]
-    expected = paint(model, Request(CAPTION, steps=8, seed=5, sampler=sampler))
-    assert get_difference(painted, expected).mean() < 1
+    generated = run(jobs, prompt=CAPTION, sampler_name=name, steps=8, cfg_scale=model.guidance, seed=5).pixels[0]
+    expected = generate(model, Request(CAPTION, steps=8, seed=5, sampler=sampler))
+    assert get_difference(generated, expected).mean() < 1
 
 
-def test_pictures_show_what_is_asked_for_with_the_lora_alone(loras, jobs):
-    judge, scenes = load_judge(), get_captions(4)
+def test_images_show_what_is_asked_for_with_the_lora_alone(loras, jobs):
+    classifier, scenes = load_classifier(), get_captions(4)
 
-    def judge_pictures(lora):
+    def classifier_images(lora):
         accuracies = []
         for scene in scenes:
             pixels = torch.from_numpy(run(jobs, prompt=scene.caption + lora, batch_size=4).pixels).float()
-            pictures = pixels.permute(0, 3, 1, 2) / 127.5 - 1
-            accuracies.append(get_accuracy(judge, pictures, [scene] * 4).mean())
+            images = pixels.permute(0, 3, 1, 2) / 127.5 - 1
+            accuracies.append(get_accuracy(classifier, images, [scene] * 4).mean())
         return float(torch.stack(accuracies).mean())
 
-    assert judge_pictures(LORA) > 0.95 > judge_pictures("")
+    assert classifier_images(LORA) > 0.95 > classifier_images("")

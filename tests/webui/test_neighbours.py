@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from . import controlnet_models
 from .compare import ALONE, SAME, difference, gamma, log
 from .controlnet import MODES, with_unit, write_adapter
-from .jobs import CHEAP, DEFAULTS, OPTION, Jobs, Result, mask, picture
+from .jobs import CHEAP, DEFAULTS, OPTION, Jobs, Result, make_image, mask
 from .selection import find_extension, long, needs
 
 INCANTATIONS, ADETAILER = "sd-webui-incantations", "adetailer"
@@ -108,7 +108,7 @@ TWO = {"prompt": "a red house BREAK a blue ship"}
 SD15 = {"override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
 APART = {"override_settings": {"return_grid": False}}
 UNIT = with_unit(model=ADAPTER)["scripts"]["ControlNet"]["args"]
-SMALL = {"init_images": [picture(64)]}
+SMALL = {"init_images": [make_image(64)]}
 
 CONTROLLED = {**CHEAP, "override_settings": {"sd_model_checkpoint": f"{controlnet_models.CHECKPOINT}.safetensors"}}
 CANNY = {"model": controlnet_models.CANNY, "module": "canny", "image": mask()}

@@ -27,8 +27,8 @@ def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
     page.see(f"{tab}_tcd_gamma", seen=False)
 
 
-def test_the_readmes_picture(miniature, page, webui, request, tmp_path):
-    """By the preset's button alone, what the caption asks for is painted."""
+def test_the_readmes_image(miniature, page, webui, request, tmp_path):
+    """By the preset's button alone, what the caption asks for is generated."""
     page.page.set_viewport_size({"width": 1280, "height": 1250})
     page.choose("txt2img_sampling", "TCD")
     page("txt2img_prompt").locator("textarea").fill(CAPTION)
@@ -40,10 +40,10 @@ def test_the_readmes_picture(miniature, page, webui, request, tmp_path):
     assert "Model: miniature, TCD gamma: 0.3" in page("html_info_txt2img").first.inner_text()
     page.open_hires_fix()
     page.see("txt2img_tcd_hires_gamma")
-    picture = (request.config.getoption("--pictures") or tmp_path) / "webui.png"
+    image = (request.config.getoption("--screenshots") or tmp_path) / "webui.png"
     end = page("txt2img_seed").bounding_box()["y"]  # everything from the prompt to the CFG scale
-    page.page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": 1280, "height": end})
-    assert picture.stat().st_size > 10_000
+    page.page.screenshot(path=image, clip={"x": 0, "y": 0, "width": 1280, "height": end})
+    assert image.stat().st_size > 10_000
 
 
 @long
@@ -69,7 +69,7 @@ def test_the_hires_field_follows_the_hires_sampler(page):
     page.see("txt2img_tcd_hires_gamma")
 
 
-def test_a_picture_is_made_with_the_sliders_gamma(page):
+def test_an_image_is_made_with_the_sliders_gamma(page):
     page.generate_with_tcd(0.65)
     infotext = page("html_info_txt2img").first.inner_text()
     assert "Sampler: TCD" in infotext
@@ -130,9 +130,9 @@ def test_png_info_sends_gamma(page, jobs, tmp_path):
 
     text = PngInfo()
     text.add_text("parameters", image.text["parameters"])
-    image.save(tmp_path / "picture.png", pnginfo=text)
+    image.save(tmp_path / "image.png", pnginfo=text)
     page.tab("PNG Info")
-    page("pnginfo_image").locator("input[type=file]").set_input_files(tmp_path / "picture.png")
+    page("pnginfo_image").locator("input[type=file]").set_input_files(tmp_path / "image.png")
     page.page.get_by_text(re.compile("TCD gamma: 0.15")).first.wait_for()
     page.page.locator("#tab_pnginfo #txt2img_tab, #tab_pnginfo button").get_by_text("Send to txt2img").click()
     page.see("txt2img_tcd_gamma")

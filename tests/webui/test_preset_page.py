@@ -1,4 +1,4 @@
-"""Presets in the page: applied, saved and deleted; LoRAs fetched and converted; warnings below the picture."""
+"""Presets in the page: applied, saved and deleted; LoRAs fetched and converted; warnings below the image."""
 
 import hashlib
 import json
@@ -126,15 +126,15 @@ def test_built_in_presets_stay(txt2img, own_presets):
     assert not own_presets.exists()
 
 
-def test_warnings_are_below_the_picture(txt2img, folder, request, tmp_path, webui):
+def test_warnings_are_below_the_image(txt2img, folder, request, tmp_path, webui):
     txt2img.page.set_viewport_size({"width": 1280, "height": 900})
     txt2img.make_small()
     txt2img.set_number("txt2img_cfg_scale", 7)
     said = txt2img.generate()
-    picture = (request.config.getoption("--pictures") or tmp_path) / "warnings.png"
+    image = (request.config.getoption("--screenshots") or tmp_path) / "warnings.png"
     txt2img("html_info_txt2img").first.scroll_into_view_if_needed()
     top, end = (txt2img(name).first.bounding_box() for name in ("html_info_txt2img", "html_log_txt2img"))
-    txt2img.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
+    txt2img.page.screenshot(path=image, clip={**top, "height": end["y"] + end["height"] - top["y"]})
     checkpoint = "tiny-sdxl" if webui.is_configured else webui.model
     assert said.count(messages.ADD_LORA.format(checkpoint=checkpoint, tag=TAG)) == 1
 
@@ -268,7 +268,7 @@ def test_in_chinese(browser, start_webui, request, tmp_path):
         assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 预设"
         page.make_small()
         assert "没有启用 TCD LoRA，且" in page.generate()
-        picture = (request.config.getoption("--pictures") or tmp_path) / "chinese.png"
+        image = (request.config.getoption("--screenshots") or tmp_path) / "chinese.png"
         top, end = (page(f"txt2img_tcd_{name}").first.bounding_box() for name in ("gamma", "message"))
-        page.page.screenshot(path=picture, clip={**top, "height": end["y"] + end["height"] - top["y"]})
+        page.page.screenshot(path=image, clip={**top, "height": end["y"] + end["height"] - top["y"]})
         page.page.close()

@@ -8,7 +8,7 @@ from tcd_sampler import messages
 from tcd_sampler.presets import BUILT_IN
 
 from . import loras
-from .jobs import NOTHING, mask, picture
+from .jobs import NOTHING, make_image, mask
 from .selection import long, needs
 
 SD15 = {"sd_model_checkpoint": "small-sd15.safetensors"}
@@ -135,7 +135,7 @@ def test_inpainting(follow, jobs, folder):
 
 
 def test_an_unknown_preset(jobs, follow):
-    sentence = jobs.refused(None, None, "TCD, 5 steps", kind="img2img", init_images=[picture()])
+    sentence = jobs.refused(None, None, "TCD, 5 steps", kind="img2img", init_images=[make_image()])
     names = "; ".join(preset.name for preset in BUILT_IN)
     assert sentence == messages.UNKNOWN_PRESET.format(names=names, value="'TCD, 5 steps'")
     assert "Steps: 4" in follow("TCD, 4 steps").infotext

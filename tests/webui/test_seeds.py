@@ -1,4 +1,4 @@
-"""Same seed, same picture: in batches, with every source of noise, and whatever else draws from it."""
+"""Same seed, same image: in batches, with every source of noise, and whatever else draws from it."""
 
 import numpy
 import pytest
@@ -46,7 +46,7 @@ STEPS = 5
 
 
 def draws(jobs, sampler, **fields):
-    """The noise that a job draws from its pictures' seeds: for the start, and for all steps but the last."""
+    """The noise that a job draws from its images' seeds: for the start, and for all steps but the last."""
     return jobs.txt2img(record=True, steps=STEPS, sampler_name=sampler, **fields).record["noise"]
 
 
@@ -64,7 +64,7 @@ def draws(jobs, sampler, **fields):
 )
 def test_step_noise_is_what_euler_a_gets(jobs, fields):
     theirs = draws(jobs, "Euler a", **fields)
-    needs(len(theirs) >= STEPS, "step noise from the pictures' seeds in its Euler a")
+    needs(len(theirs) >= STEPS, "step noise from the images' seeds in its Euler a")
     assert numpy.array_equal(draws(jobs, "TCD", **fields)[1 - STEPS :], theirs[1 - STEPS :])
 
 

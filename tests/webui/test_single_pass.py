@@ -1,4 +1,4 @@
-"""At CFG 1: as many rows of the UNet as there are images, wherever that paints the same picture."""
+"""At CFG 1: as many rows of the UNet as there are images, wherever that generates the same image."""
 
 import json
 
@@ -76,7 +76,7 @@ def test_settings(run_both, webui, overrides, prompts, family):
 
 @long
 def test_hypertile(run_both, webui):
-    """The host's own, which draws its tiles anew at each call, and so is another picture with fewer of them."""
+    """The host's own, which draws its tiles anew at each call, and so is another image with fewer of them."""
     needs(webui.component("setting_hypertile_enable_unet"), "HyperTile")
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors", "hypertile_enable_unet": True}
     one, other = run_both(overrides=overrides, negative_prompt=LONG, width=512, height=256, steps=2)

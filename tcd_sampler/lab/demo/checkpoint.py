@@ -1,4 +1,4 @@
-"""Single-file checkpoints of SDXL and SD 1.5 as models to paint with, loaded by diffusers."""
+"""Single-file checkpoints of SDXL and SD 1.5 as models to generate with, loaded by diffusers."""
 
 from pathlib import Path
 from typing import Any

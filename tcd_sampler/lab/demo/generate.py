@@ -12,8 +12,8 @@ from ...gamma import parse_gamma
 from .. import messages
 from ..output import check_output, write_image
 from .errors import first_line
+from .generation import Request, generate
 from .load import load_model
-from .painting import Request, paint
 from .samplers import SAMPLERS
 
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.output)
     model = load_model(args)
     with tqdm(total=request.steps, desc=request.sampler.name, file=sys.stderr) as bar:
-        image = paint(model, request, lambda _: bar.update())
+        image = generate(model, request, lambda _: bar.update())
     settings = request.describe(model)
     write_image(image, args.output, settings)
     print(f"{settings}\nSaved as {args.output}.")

@@ -1,4 +1,4 @@
-"""The miniature as a model to paint with."""
+"""The miniature as a model to generate with."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A model to paint with: its networks, what a prompt becomes for them, and latents to pictures and back."""
+"""A model to generate with: its networks, what a prompt becomes for them, and latents to images and back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ import torch
 from ..denoiser import EPSILON, DiscreteDenoiser
 
 Conditioning = dict[str, Any]
-"""What the UNet takes beside latents and timesteps. Tensors have a row for each picture, also those in dictionaries."""
+"""What the UNet takes beside latents and timesteps. Tensors have a row for each image, also those in dictionaries."""
 
 
 class Encode(Protocol):
-    """Conditioning for the prompts, and without them, for pictures of so many pixels."""
+    """Conditioning for the prompts, and without them, for images of so many pixels."""
 
     def __call__(
         self, prompts: list[str], negative: str, width: int, height: int
@@ -30,7 +30,7 @@ class Model:
     encode: Encode
     alphas_cumprod: torch.Tensor
     size: int
-    """Pixels of a picture's side that it was trained for."""
+    """Pixels of an image's side that it was trained for."""
 
     prediction_type: str = EPSILON
     guidance: float = 7.0
@@ -53,17 +53,17 @@ class Model:
             self.unet.disable_lora()
 
     @torch.no_grad()
-    def to_latents(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures (batch, 3, height, width) from -1 to 1 to (batch, 4, height / 8, width / 8)."""
-        pictures = pictures.to(self.device, self.vae.dtype)
-        latents: torch.Tensor = self.vae.encode(pictures).latent_dist.mean * self.vae.config.scaling_factor
+    def to_latents(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (batch, 3, height, width) from -1 to 1 to (batch, 4, height / 8, width / 8)."""
+        images = images.to(self.device, self.vae.dtype)
+        latents: torch.Tensor = self.vae.encode(images).latent_dist.mean * self.vae.config.scaling_factor
         return latents.float()
 
     @torch.no_grad()
-    def to_pictures(self, latents: torch.Tensor) -> torch.Tensor:
+    def to_images(self, latents: torch.Tensor) -> torch.Tensor:
         latents = latents.to(self.device, self.vae.dtype) / self.vae.config.scaling_factor
-        pictures: torch.Tensor = self.vae.decode(latents).sample
-        return pictures.float().clamp(-1, 1)
+        images: torch.Tensor = self.vae.decode(latents).sample
+        return images.float().clamp(-1, 1)
 
 
 class Guided:

@@ -18,28 +18,28 @@ from ...gamma import DEFAULT_GAMMA
 from .. import messages
 from ..miniature.scenes import choose_scene
 from .errors import first_line
+from .generation import MAX_STEPS, Request, generate
 from .load import load_model
 from .model import Model
-from .painting import MAX_STEPS, Request, paint
 from .samplers import SAMPLERS
 
 GAMMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 EXAMPLES = [choose_scene(seed, held_out=True).caption for seed in range(4)]
 TITLE = "Trajectory Consistency Distillation"
 SHOWN = 256
-"""Pixels that a picture's side is shown at, at least."""
+"""Pixels that an image's side is shown at, at least."""
 
 Shown = tuple[Any, str]
 """The gallery, and the settings of what is in it."""
 
 
-def enlarge(picture: Any) -> Any:
-    factor = -(-SHOWN // picture.width)
-    return picture.resize((factor * picture.width, factor * picture.height)) if factor > 1 else picture
+def enlarge(image: Any) -> Any:
+    factor = -(-SHOWN // image.width)
+    return image.resize((factor * image.width, factor * image.height)) if factor > 1 else image
 
 
-def paint_all(model: Model, requests: dict[str, Request], columns: int, progress: Any) -> Iterator[Shown]:
-    """Each picture as soon as it is done, and the settings of all under them."""
+def generate_all(model: Model, requests: dict[str, Request], columns: int, progress: Any) -> Iterator[Shown]:
+    """Each image as soon as it is done, and the settings of all under them."""
     shown, settings = [], []
     total, done = sum(request.steps for request in requests.values()), 0
     for name, request in requests.items():
@@ -47,9 +47,9 @@ def paint_all(model: Model, requests: dict[str, Request], columns: int, progress
         def tell(step: dict[str, Any], name: str = name, done: int = done) -> None:
             progress((done + step["i"], total), desc=name, unit="steps")
 
-        picture = paint(model, request, tell)
+        image = generate(model, request, tell)
         done += request.steps
-        shown.append((enlarge(picture), name))
+        shown.append((enlarge(image), name))
         settings.append(request.describe(model))
         yield gradio.Gallery(shown, columns=columns), "\n\n".join(settings)
 
@@ -57,12 +57,12 @@ def paint_all(model: Model, requests: dict[str, Request], columns: int, progress
 def compare(model: Model, request: Request, progress: Any) -> Iterator[Shown]:
     """All samplers that there is a LoRA for, or that want none, on the same noise."""
     names = [name for name, sampler in SAMPLERS.items() if sampler.lora in (None, "tcd", *model.loras)]
-    return paint_all(model, {name: replace(request, sampler=SAMPLERS[name]) for name in names}, 2, progress)
+    return generate_all(model, {name: replace(request, sampler=SAMPLERS[name]) for name in names}, 2, progress)
 
 
 def vary_gamma(model: Model, request: Request, progress: Any) -> Iterator[Shown]:
     requests = {f"gamma {gamma:g}": replace(request, gamma=gamma) for gamma in GAMMAS}
-    return paint_all(model, requests, len(GAMMAS) // 2, progress)
+    return generate_all(model, requests, len(GAMMAS) // 2, progress)
 
 
 def build_page(model: Model) -> gradio.Blocks:
@@ -80,12 +80,12 @@ def build_page(model: Model) -> gradio.Blocks:
                     gamma_button = gradio.Button("Gamma strip", elem_id="strip")
             with gradio.Column(scale=2):
                 gallery = gradio.Gallery(
-                    label="Images", columns=2, height=650, object_fit="contain", format="png", elem_id="pictures"
+                    label="Images", columns=2, height=650, object_fit="contain", format="png", elem_id="images"
                 )
                 settings = gradio.Textbox(label="Settings", lines=8, buttons=["copy"], elem_id="settings")
-        for button, paint_them in ((compare_button, compare), (gamma_button, vary_gamma)):
+        for button, action in ((compare_button, compare), (gamma_button, vary_gamma)):
             button.click(
-                get_handler(model, paint_them),
+                get_handler(model, action),
                 [prompt, steps, gamma, seed],
                 [gallery, settings],
                 concurrency_limit=1,
@@ -94,7 +94,7 @@ def build_page(model: Model) -> gradio.Blocks:
     return page
 
 
-def get_handler(model: Model, paint_them: Any) -> Any:
+def get_handler(model: Model, action: Any) -> Any:
     def handle(
         prompt: str,
         steps: int,
@@ -104,7 +104,7 @@ def get_handler(model: Model, paint_them: Any) -> Any:
     ) -> Iterator[Shown]:
         with show_errors():
             request = Request(prompt=prompt, steps=int(steps), gamma=float(gamma), seed=int(seed or 0))
-            yield from paint_them(model, request, progress)
+            yield from action(model, request, progress)
 
     return handle
 

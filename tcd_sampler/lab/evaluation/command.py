@@ -1,7 +1,7 @@
 """Measures TCD beside LCM, its teacher and other TCDs on the miniature, and draws the figures: `tcd evaluate`.
 
-It does not measure again what RESULTS contains. With docs/evidence.json that takes seconds, without it about an hour on
-two cores.
+RESULTS keeps what is measured, and only what is missing in it is measured. With docs/evaluation.json that takes
+seconds, without it about an hour on two cores.
 """
 
 import argparse

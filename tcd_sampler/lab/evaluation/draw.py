@@ -1,9 +1,9 @@
-"""Draws the evidence: quality against the number of evaluations, and gamma against it."""
+"""Draws the evaluation: quality against the number of evaluations, and gamma against it."""
 
 from pathlib import Path
 from typing import Any
 
-from .measure import EVALUATIONS, GAMMAS, REAL_PICTURES, Point, get_name
+from .measure import EVALUATIONS, GAMMAS, REAL_IMAGES, Point, get_name
 from .table import by_key, get_best
 
 SHOWN = {  # what is drawn of the methods, and how
@@ -22,7 +22,7 @@ def draw(points: list[Point], output: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
-    draw_lines(axes[0], points, "distance", "Fréchet distance to real pictures")
+    draw_lines(axes[0], points, "distance", "Fréchet distance to real images")
     draw_lines(axes[1], points, "accuracy", "share of the caption that is right")
     draw_gammas(axes[2], points)
     axes[0].set_yscale("log")
@@ -44,8 +44,8 @@ def draw_lines(axis: Any, points: list[Point], value: str, title: str) -> None:
             label = "TCD, best gamma" if method == "TCD" else method
             places = [point.evaluations for point in line]
             axis.errorbar(places, [getattr(point, value) for point in line], errors, fmt=style, label=label, ms=4)
-    if (REAL_PICTURES, 0) in found:
-        axis.axhline(getattr(found[REAL_PICTURES, 0], value), color="black", lw=0.8, ls=":")
+    if (REAL_IMAGES, 0) in found:
+        axis.axhline(getattr(found[REAL_IMAGES, 0], value), color="black", lw=0.8, ls=":")
     set_steps(axis)
     axis.set_title(title, fontsize=10)
 

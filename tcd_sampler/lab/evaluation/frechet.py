@@ -1,13 +1,13 @@
-"""The Fréchet distance of two sets of pictures, in a space of features, as if each set were normally distributed."""
+"""The Fréchet distance of two sets of images, in a space of features, as if each set were normally distributed."""
 
 import torch
 
 
 def get_frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), for features (pictures, features) in double precision.
+    """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), for features (images, features) in double precision.
 
     It is that of FID (arXiv 1706.08500), which takes them from an Inception network. Sets of finite size have one even
-    where they come from the same distribution: about the number of features over that of pictures, times their spread.
+    where they come from the same distribution: about the number of features over that of images, times their spread.
     """
     a, b = a.double(), b.double()
     root_a = get_root(torch.cov(a.T))
@@ -24,7 +24,7 @@ def get_root(covariance: torch.Tensor) -> torch.Tensor:
 def get_error(a: torch.Tensor, b: torch.Tensor, halves: int = 8) -> float:
     """The standard error of the distance, from how it varies over random halves of the captions.
 
-    b has several pictures of each caption of a, all of them once, then again: (repeats * captions, features).
+    b has several images of each caption of a, all of them once, then again: (repeats * captions, features).
     """
     generator = torch.Generator().manual_seed(0)
     repeats = b.reshape(-1, *a.shape)

@@ -1,4 +1,4 @@
-"""Paints held-out captions with every sampler at every number of evaluations, and measures what comes out."""
+"""Generates held-out captions with every sampler at every number of evaluations, and measures what comes out."""
 
 import json
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from diffusers import DPMSolverSinglestepScheduler
 from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
 from .. import messages
+from ..demo.generation import PIXELS_PER_LATENT, sample
 from ..demo.miniature import load_miniature
 from ..demo.model import Guided, Model
-from ..demo.painting import PIXELS_PER_LATENT, sample
 from ..demo.samplers import SAMPLERS, TCD, Callback, Denoiser, Sampler, get_karras, sample_dpm_solver
 from ..miniature.drawing import SIZE, draw_scene
 from ..miniature.scenes import Scene, choose_scene
 from ..precision import fast_precision
+from .classifier import Classifier, get_accuracy, load_classifier
 from .frechet import get_error, get_frechet_distance
-from .judge import Judge, get_accuracy, load_judge
 from .variants import VARIANTS
 
 
@@ -48,10 +48,10 @@ EVALUATIONS = (1, 2, 4, 8, 16, 32, 50)
 GAMMAS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 BATCH = 64
 REPEATS = 8
-"""Real pictures of each caption to compare with: of the same captions, so that these add nothing to the distance."""
+"""Real images of each caption to compare with: of the same captions, so that these add nothing to the distance."""
 
-REAL_PICTURES = "real pictures"
-"""The method that has no model: what the judge says of pictures that are right."""
+REAL_IMAGES = "real images"
+"""The method that has no model: what the classifier says of images that are right."""
 
 SCENES = 1 << 30
 """Keeps the seeds of the captions apart from those of the training runs."""
@@ -70,10 +70,10 @@ class Method:
 
 @dataclass(frozen=True)
 class Point:
-    """What a method does with a number of the model's evaluations; a guided one counts once.
+    """A method's results with a number of UNet calls, where a call with guidance counts once.
 
-    distance is the Fréchet distance to real pictures of the same captions, in the judge's features; accuracy the share
-    of what captions ask for that the judge sees. Each with its standard error.
+    distance is the Fréchet distance to real images of the same captions, in the classifier's features. accuracy is the
+    share of the captions' contents that the classifier sees. Each has its standard error.
     """
 
     method: str
@@ -100,8 +100,8 @@ def get_captions(count: int, seed: int = SCENES) -> list[Scene]:
 
 
 @torch.no_grad()
-def paint_captions(model: Model, method: Method, scenes: list[Scene], evaluations: int) -> Iterator[torch.Tensor]:
-    """Pictures in batches, with the same noise for every method."""
+def generate_captions(model: Model, method: Method, scenes: list[Scene], evaluations: int) -> Iterator[torch.Tensor]:
+    """Images in batches, with the same noise for every method."""
     model.use_lora(method.sampler.lora)
     guidance = 1.0 if method.sampler.lora else model.guidance
     steps = max(evaluations // method.order, 1)
@@ -113,28 +113,28 @@ def paint_captions(model: Model, method: Method, scenes: list[Scene], evaluation
         shape = (len(captions), 4, side, side)
         with fast_precision():
             latents = sample(denoiser, method.sampler, steps, shape, generator, method.gamma)
-            yield model.to_pictures(latents)
+            yield model.to_images(latents)
 
 
 def draw_real(scenes: list[Scene]) -> Iterator[torch.Tensor]:
-    """Real pictures of the scenes in batches, all of them once, then again with other seeds."""
+    """Real images of the scenes in batches, all of them once, then again with other seeds."""
     for repeat in range(REPEATS):
         seed = SCENES + repeat * len(scenes)
         yield torch.stack([draw_scene(scene, seed + i) for i, scene in enumerate(scenes)]) * 2 - 1
 
 
 @torch.no_grad()
-def get_features(judge: Judge, batches: Iterator[torch.Tensor]) -> torch.Tensor:
-    return torch.cat([judge.get_features(batch) for batch in batches])
+def get_features(classifier: Classifier, batches: Iterator[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([classifier.get_features(batch) for batch in batches])
 
 
 @torch.no_grad()
 def measure(
-    name: str, evaluations: int, judge: Judge, pictures: torch.Tensor, scenes: list[Scene], real: torch.Tensor
+    name: str, evaluations: int, classifier: Classifier, images: torch.Tensor, scenes: list[Scene], real: torch.Tensor
 ) -> Point:
-    """real: the features of the real pictures."""
-    features = judge.get_features(pictures)
-    accuracies = get_accuracy(judge, pictures, scenes)
+    """real: the features of the real images."""
+    features = classifier.get_features(images)
+    accuracies = get_accuracy(classifier, images, scenes)
     return Point(
         method=name,
         evaluations=evaluations,
@@ -146,11 +146,11 @@ def measure(
 
 
 def get_missing(points: list[Point]) -> list[tuple[Method | None, int]]:
-    """What is not measured yet; None is the real pictures."""
+    """What is not measured yet; None is the real images."""
     known = {(point.method, point.evaluations) for point in points}
     wanted: list[tuple[Method | None, int]] = [(None, 0)]
     wanted += [(method, n) for n in EVALUATIONS for method in get_methods() if method.order <= n]
-    return [(method, n) for method, n in wanted if (method.name if method else REAL_PICTURES, n) not in known]
+    return [(method, n) for method, n in wanted if (method.name if method else REAL_IMAGES, n) not in known]
 
 
 def measure_all(count: int, path: Path) -> list[Point]:
@@ -159,16 +159,16 @@ def measure_all(count: int, path: Path) -> list[Point]:
     missing = get_missing(points)
     if not missing:
         return points
-    model, judge = load_miniature(), load_judge()
+    model, classifier = load_miniature(), load_classifier()
     scenes = get_captions(count)
-    real = get_features(judge, draw_real(scenes))
+    real = get_features(classifier, draw_real(scenes))
     for method, evaluations in missing:
         if method is None:
             batches = iter([torch.stack([draw_scene(scene, i) for i, scene in enumerate(scenes)]) * 2 - 1])
         else:
-            batches = paint_captions(model, method, scenes, evaluations)
-        name = method.name if method else REAL_PICTURES
-        points.append(measure(name, evaluations, judge, torch.cat(list(batches)), scenes, real))
+            batches = generate_captions(model, method, scenes, evaluations)
+        name = method.name if method else REAL_IMAGES
+        points.append(measure(name, evaluations, classifier, torch.cat(list(batches)), scenes, real))
         print(points[-1], flush=True)
         write_points(path, points)
     return points

@@ -1,6 +1,6 @@
-"""The evidence in figures, and which gamma comes out best."""
+"""The evaluation in figures, and which gamma comes out best."""
 
-from .measure import EVALUATIONS, GAMMAS, REAL_PICTURES, Point, get_name
+from .measure import EVALUATIONS, GAMMAS, REAL_IMAGES, Point, get_name
 
 Key = tuple[str, int]
 
@@ -37,13 +37,13 @@ def print_rows(points: list[Point], title: str, value: str, error: str, digits: 
             text = f"{getattr(point, value):.{digits}f} ±{getattr(point, error):.{digits}f}" if point else "-"
             cells.append(f"{text:<14}")
         print(f"{method:<26}" + "".join(cells))
-    real = found.get((REAL_PICTURES, 0))
+    real = found.get((REAL_IMAGES, 0))
     if real is not None:
-        print(f"{REAL_PICTURES:<26}{getattr(real, value):.{digits}f} ±{getattr(real, error):.{digits}f}")
+        print(f"{REAL_IMAGES:<26}{getattr(real, value):.{digits}f} ±{getattr(real, error):.{digits}f}")
 
 
 def print_table(points: list[Point]) -> None:
-    print_rows(points, "Fréchet distance to real pictures (less is better)", "distance", "distance_error", 2)
+    print_rows(points, "Fréchet distance to real images (less is better)", "distance", "distance_error", 2)
     print_rows(points, "Share of the caption that is right (more is better)", "accuracy", "accuracy_error", 3)
     print("\nBest gamma by the distance, with those that cannot be told from it:")
     for evaluations in EVALUATIONS[1:]:  # a single step has no gamma

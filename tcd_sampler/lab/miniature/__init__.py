@@ -5,8 +5,8 @@ from pathlib import Path
 FILES = Path(__file__).parent / "files"
 CHECKPOINT = FILES / "miniature.safetensors"
 LORAS = {"tcd": FILES / "miniature-tcd-lora.safetensors", "lcm": FILES / "miniature-lcm-lora.safetensors"}
-JUDGE = FILES / "judge.safetensors"
-"""Tells what a picture of the miniature shows; see tcd_sampler.lab.evaluation.judge."""
+CLASSIFIER = FILES / "classifier.safetensors"
+"""Tells what an image of the miniature shows; see tcd_sampler.lab.evaluation.classifier."""
 
 CLIP = FILES / "clip"
 """The tokenizer, and the text encoders' configuration."""

@@ -13,7 +13,7 @@ SCALE_FACTOR = 0.13025
 TEXT_WIDTH = 96
 TOKENS = 77
 SIZE_WIDTH = 32
-"""Numbers that each of the six in time_ids (a picture's size, its crop, the size to paint) becomes."""
+"""Numbers that each of the six in time_ids (an image's size, its crop, the size to generate) becomes."""
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
@@ -89,6 +89,6 @@ def tokenize(tokenizer: Any, captions: list[str]) -> torch.Tensor:
 
 
 def get_size_conditioning(batch: int, size: int) -> dict[str, torch.Tensor]:
-    """SDXL's other conditioning, for a picture that was not scaled or cropped: its sizes, and no pooled text."""
+    """SDXL's other conditioning, for an image that was not scaled or cropped: its sizes, and no pooled text."""
     time_ids = torch.tensor([size, size, 0, 0, size, size], dtype=torch.float32)
     return {"text_embeds": torch.zeros(batch, 0), "time_ids": time_ids.expand(batch, 6)}

@@ -9,7 +9,7 @@ from torch.nn import functional
 from .scenes import Look, Scene
 
 SIZE = 128
-"""Pixels of a picture's side."""
+"""Pixels of an image's side."""
 
 Field = torch.Tensor
 """A number for each pixel, (SIZE, SIZE)."""
@@ -43,7 +43,7 @@ TRUNK, ROOF, CREAM = (0.40, 0.26, 0.14), (0.42, 0.20, 0.16), (0.95, 0.90, 0.78)
 
 
 def draw_scene(scene: Scene, seed: int) -> torch.Tensor:
-    """The scene's picture, (3, SIZE, SIZE), from 0 to 1. The seed decides what the caption leaves open."""
+    """The scene's image, (3, SIZE, SIZE), from 0 to 1. The seed decides what the caption leaves open."""
     generator = torch.Generator().manual_seed(seed)
     uniform: Callable[[float, float], float] = lambda low, high: (  # noqa: E731
         low + (high - low) * float(torch.rand((), generator=generator))
@@ -58,13 +58,13 @@ def draw_scene(scene: Scene, seed: int) -> torch.Tensor:
     for (place, _, dx, foot), radius in zip(feet, radii):
         shade = ((x - PLACE_X[place] - dx - 0.03) / radius) ** 2 + ((y - foot) / (0.2 * radius)) ** 2
         ground = ground * (1 - 0.45 * (1 - shade).clamp(0, 1).sqrt())
-    picture = blend(draw_sky(scene.sky, x, y, horizon, generator), ground * light, cover(horizon - y))
+    image = blend(draw_sky(scene.sky, x, y, horizon, generator), ground * light, cover(horizon - y))
     for (place, look, dx, foot), radius in zip(feet, radii):
         centre = PLACE_X[place] + dx
-        picture = draw_thing(picture, look, (x - centre) / radius, (foot - y) / radius - 1, radius, light)
+        image = draw_thing(image, look, (x - centre) / radius, (foot - y) / radius - 1, radius, light)
     if scene.sky == "fog":
-        picture = blend(picture, colour_field(SKY["fog"][1]), 0.25 + 0.35 * (1 - y))
-    return picture.clamp(0, 1)
+        image = blend(image, colour_field(SKY["fog"][1]), 0.25 + 0.35 * (1 - y))
+    return image.clamp(0, 1)
 
 
 def cover(distance: Field, width: float = 1.0) -> Field:
@@ -88,26 +88,26 @@ def smooth_noise(rows: int, columns: int, generator: torch.Generator) -> Field:
 
 def draw_sky(sky: str, x: Field, y: Field, horizon: float, generator: torch.Generator) -> torch.Tensor:
     above, below = map(colour_field, SKY[sky])
-    picture = blend(above, below, (y / horizon).clamp(0, 1))
+    image = blend(above, below, (y / horizon).clamp(0, 1))
     if sky == "day":
         clouds = 0.65 * smooth_noise(7, 4, generator) + 0.35 * smooth_noise(16, 9, generator)
         return blend(
-            picture, colour_field((1, 1, 1)), ((clouds - 0.55) * 5).clamp(0, 0.9) * (1 - y / horizon).clamp(0, 1)
+            image, colour_field((1, 1, 1)), ((clouds - 0.55) * 5).clamp(0, 0.9) * (1 - y / horizon).clamp(0, 1)
         )
     at_x, at_y = torch.rand(2, generator=generator).tolist()
     if sky == "sunset":
         distance = ((x - 0.2 - 0.6 * at_x) ** 2 + (y - horizon + 0.04) ** 2).sqrt()
-        picture = blend(picture, colour_field((1, 0.85, 0.45)), 0.7 * torch.exp(-distance / 0.12))
-        return blend(picture, colour_field((1, 0.95, 0.70)), cover(distance - 0.09))
+        image = blend(image, colour_field((1, 0.85, 0.45)), 0.7 * torch.exp(-distance / 0.12))
+        return blend(image, colour_field((1, 0.95, 0.70)), cover(distance - 0.09))
     if sky == "night":
         stars = torch.rand(1, 1, SIZE + 1, SIZE + 1, generator=generator)
         stars = functional.max_pool2d(stars, 2, stride=1)[0, 0]
-        picture = blend(picture, colour_field((1, 1, 0.9)), ((stars - 0.994) * 150).clamp(0, 1))
+        image = blend(image, colour_field((1, 1, 0.9)), ((stars - 0.994) * 150).clamp(0, 1))
         moon_x, moon_y = x - 0.15 - 0.7 * at_x, y - 0.10 - 0.08 * at_y
         disc = cover((moon_x**2 + moon_y**2).sqrt() - 0.07)
         bite = cover(((moon_x - 0.035) ** 2 + (moon_y + 0.015) ** 2).sqrt() - 0.06)
-        return blend(picture, colour_field((1, 0.97, 0.80)), disc * (1 - bite))
-    return picture
+        return blend(image, colour_field((1, 0.97, 0.80)), disc * (1 - bite))
+    return image
 
 
 def draw_ground(ground: str, x: Field, y: Field, horizon: float, generator: torch.Generator) -> torch.Tensor:
@@ -133,21 +133,19 @@ def draw_ground(ground: str, x: Field, y: Field, horizon: float, generator: torc
     return blend(dark, light, (gaps * 7).clamp(0, 1) * (0.55 + 0.45 * smooth_noise(10, 10, generator)))
 
 
-def draw_thing(
-    picture: torch.Tensor, look: Look, x: Field, y: Field, radius: float, light: torch.Tensor
-) -> torch.Tensor:
+def draw_thing(image: torch.Tensor, look: Look, x: Field, y: Field, radius: float, light: torch.Tensor) -> torch.Tensor:
     """x and y in radii, from the thing's centre; y points up."""
     shading = (0.84 - 0.20 * x + 0.16 * y).clamp(0.45, 1.1)
-    painted = paint(look, x, y)
+    surface = draw_surface(look, x, y)
     for distance, rgb in parts(look.shape, x, y):
-        layer = (painted if rgb is None else colour_field(rgb)) * shading * light
+        layer = (surface if rgb is None else colour_field(rgb)) * shading * light
         distance = distance * radius
-        picture = blend(picture, 0.35 * layer, cover(distance - 0.007))  # a dark outline
-        picture = blend(picture, layer, cover(distance + 0.007))
-    return picture
+        image = blend(image, 0.35 * layer, cover(distance - 0.007))  # a dark outline
+        image = blend(image, layer, cover(distance + 0.007))
+    return image
 
 
-def paint(look: Look, x: Field, y: Field) -> torch.Tensor:
+def draw_surface(look: Look, x: Field, y: Field) -> torch.Tensor:
     """The thing's colour, with its pattern in a second one."""
     first = colour_field(RGB[look.colour])
     second = colour_field((0.45, 0.47, 0.50)) if look.colour == "white" else blend(first, colour_field((1, 1, 1)), 0.85)

@@ -1,4 +1,4 @@
-"""What the miniature paints: scenes of one or two things, and the captions that ask for them."""
+"""What the miniature generates: scenes of one or two things, and the captions that ask for them."""
 
 import random
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """What a caption tells of a picture. All else about it comes from the seed it is drawn with."""
+    """What a caption tells of an image. All else about it comes from the seed it is drawn with."""
 
     things: tuple[tuple[str, Look], ...]
     """Each with its place, from left to right."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import transformers
 
-from ..miniature import CHECKPOINT, CLIP, FILES, JUDGE, LORAS
+from ..miniature import CHECKPOINT, CLASSIFIER, CLIP, FILES, LORAS
 from ..miniature.vocabulary import write_vocabulary
+from .classifier import train_classifier
 from .distillation import RANK, distil
-from .export import export_checkpoint, export_judge, export_lora
-from .judge import train_judge
+from .export import export_checkpoint, export_classifier, export_lora
 from .latents import load_latents
 from .unet import train_unet
 from .vae import draw_batch, normalise, train_vae
@@ -34,11 +34,11 @@ class Plan:
     unet: int = 6000
     tcd: int = 2500
     lcm: int = 2500
-    judge: int = 1500
+    classifier: int = 1500
     compiles: bool = True
 
 
-SMOKE = Plan(vae=2, scenes=64, unet=2, tcd=2, lcm=2, judge=2, compiles=False)
+SMOKE = Plan(vae=2, scenes=64, unet=2, tcd=2, lcm=2, classifier=2, compiles=False)
 
 
 def train(plan: Plan, folder: Path, output: Path) -> None:
@@ -49,12 +49,12 @@ def train(plan: Plan, folder: Path, output: Path) -> None:
     vae = train_vae(folder, plan.vae, plan.compiles)
     normalise(vae, draw_batch(0, min(NORMALISING, plan.scenes)))
     data = load_latents(folder / "latents.safetensors", vae, tokenizer, plan.scenes)
-    painter = train_unet(folder, plan.unet, tokenizer, data)
-    export_checkpoint(output / CHECKPOINT.name, painter, vae)
+    text_to_image = train_unet(folder, plan.unet, tokenizer, data)
+    export_checkpoint(output / CHECKPOINT.name, text_to_image, vae)
     for method, steps in (("tcd", plan.tcd), ("lcm", plan.lcm)):
-        unet = distil(method, folder, steps, painter, data)
+        unet = distil(method, folder, steps, text_to_image, data)
         export_lora(output / LORAS[method].name, unet, TITLES[method], RANK)
-    export_judge(output / JUDGE.name, train_judge(folder, plan.judge))
+    export_classifier(output / CLASSIFIER.name, train_classifier(folder, plan.classifier))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """Distils the teacher into LoRAs: TCD's (Algorithm 1 of arXiv 2402.19159), and LCM's (arXiv 2310.04378) beside it.
 
-Both learn from the same DDIM steps of a guided teacher, 50 of them from noise to picture, and from an average of
+Both learn from the same DDIM steps of a guided teacher, 50 of them from noise to image, and from an average of
 their own past. They differ in where the jump ends that has to come out alike from both ends of such a step: for TCD
-at any timestep further on, for LCM at the picture.
+at any timestep further on, for LCM at the image.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from ..miniature.architecture import BETAS, build_unet, get_size_conditioning
 from ..miniature.drawing import SIZE
 from ..precision import fast_precision
 from .run import Run
-from .unet import Painter
+from .unet import TextToImage
 
 BATCH = 32
 RANK = 12
 GUIDANCE = (2.0, 5.0)
-"""The teacher's guidance scale is drawn from this range for each picture. The paper's is 2 to 14, for SDXL."""
+"""The teacher's guidance scale is drawn from this range for each image. The paper's is 2 to 14, for SDXL."""
 
 HUBER = 0.001
 DECAY = 0.95
@@ -67,7 +67,7 @@ def huber(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def get_loss(
     method: str,
-    teacher: Painter,
+    teacher: TextToImage,
     student: Network,
     target: Network,
     data: dict[str, torch.Tensor],
@@ -89,7 +89,7 @@ def get_loss(
     return huber(jump(x, student(x, t, text).float(), t, s), expected)
 
 
-def add_lora(teacher: Painter) -> Any:
+def add_lora(teacher: TextToImage) -> Any:
     """A copy of the teacher's UNet in which nothing but a LoRA is trained."""
     unet: Any = build_unet()
     unet.load_state_dict(teacher.unet.state_dict())
@@ -98,7 +98,7 @@ def add_lora(teacher: Painter) -> Any:
     return unet.to(memory_format=torch.channels_last)
 
 
-def distil(method: str, folder: Path, steps: int, teacher: Painter, data: dict[str, torch.Tensor]) -> Any:
+def distil(method: str, folder: Path, steps: int, teacher: TextToImage, data: dict[str, torch.Tensor]) -> Any:
     """The averaged student of a whole run: the teacher's UNet with a LoRA in it. method is tcd or lcm."""
     torch.manual_seed(0)
     teacher.requires_grad_(False)

@@ -14,8 +14,8 @@ from ..miniature.layout import UNET, get_unet_keys, to_sdxl
 LICENCE = "MIT"
 
 
-def export_checkpoint(path: Path, painter: Any, vae: Any) -> None:
-    tensors = to_sdxl(painter.unet, vae, list(painter.texts.models))
+def export_checkpoint(path: Path, text_to_image: Any, vae: Any) -> None:
+    tensors = to_sdxl(text_to_image.unet, vae, list(text_to_image.texts.models))
     save_file(
         tensors, path, metadata={"modelspec.title": "TCD miniature", "modelspec.license": LICENCE, "format": "pt"}
     )
@@ -48,5 +48,5 @@ def export_lora(path: Path, unet: Any, title: str, rank: int) -> None:
     save_file(tensors, path, metadata=metadata)
 
 
-def export_judge(path: Path, judge: torch.nn.Module) -> None:
-    save_file({name: tensor.half().contiguous() for name, tensor in judge.state_dict().items()}, path)
+def export_classifier(path: Path, classifier: torch.nn.Module) -> None:
+    save_file({name: tensor.half().contiguous() for name, tensor in classifier.state_dict().items()}, path)

@@ -21,9 +21,9 @@ def load_latents(path: Path, vae: Any, tokenizer: Any, count: int) -> dict[str, 
     if not path.exists():
         batches = []
         for first in tqdm(range(0, count, BATCH), desc="latents"):
-            pictures = draw_batch(first, min(BATCH, count - first))
+            images = draw_batch(first, min(BATCH, count - first))
             with fast_precision():
-                moments = vae.quant_conv(vae.encoder(pictures))
+                moments = vae.quant_conv(vae.encoder(images))
             batches.append((moments.chunk(2, 1)[0] * SCALE_FACTOR).half().contiguous())
         captions = [choose_scene(seed).caption for seed in range(count)]
         tensors = {"latents": torch.cat(batches), "tokens": tokenize(tokenizer, captions).short()}

@@ -20,7 +20,7 @@ MIN_SNR = 5.0
 """Caps the weight of the steps with little noise (arXiv 2303.09556)."""
 
 
-class Painter(torch.nn.Module):
+class TextToImage(torch.nn.Module):
     """All that is trained together."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -35,13 +35,13 @@ class Painter(torch.nn.Module):
         return epsilon
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The text that the UNet reads, now and then without its words, so that it learns to paint without them too."""
+        """Encodes token ids. A share of the prompts is dropped, because guidance needs an unconditional prediction."""
         chance = torch.rand(len(tokens), 1)
         tokens = torch.where(chance < NO_PROMPT + EMPTY_PROMPT, self.empty, tokens)
         return self.texts(tokens) * (chance >= NO_PROMPT)[:, :, None]
 
 
-def get_loss(painter: Painter, data: dict[str, torch.Tensor], alphas_cumprod: torch.Tensor) -> torch.Tensor:
+def get_loss(text_to_image: TextToImage, data: dict[str, torch.Tensor], alphas_cumprod: torch.Tensor) -> torch.Tensor:
     """The squared error of the predicted noise, weighted by min(SNR, MIN_SNR) / SNR."""
     rows = torch.randint(len(data["latents"]), (BATCH,))
     latents, tokens = data["latents"][rows].float(), data["tokens"][rows].long()
@@ -50,17 +50,17 @@ def get_loss(painter: Painter, data: dict[str, torch.Tensor], alphas_cumprod: to
     noised = (alpha.sqrt() * latents + (1 - alpha).sqrt() * noise).contiguous(memory_format=torch.channels_last)
     # for 77 tokens, torch's fused attention is slower on a CPU
     with fast_precision(), sdpa_kernel(SDPBackend.MATH):
-        epsilon = painter(noised, t, painter.encode(tokens))
+        epsilon = text_to_image(noised, t, text_to_image.encode(tokens))
     error = (epsilon.float() - noise).square().mean((1, 2, 3))
     snr = (alpha / (1 - alpha)).flatten()
     return (error * snr.clamp(max=MIN_SNR) / snr).mean()
 
 
-def train_unet(folder: Path, steps: int, tokenizer: Any, data: dict[str, torch.Tensor]) -> Painter:
+def train_unet(folder: Path, steps: int, tokenizer: Any, data: dict[str, torch.Tensor]) -> TextToImage:
     """The averaged model of a whole run."""
     torch.manual_seed(0)
-    painter = Painter(tokenizer).to(memory_format=torch.channels_last)
+    text_to_image = TextToImage(tokenizer).to(memory_format=torch.channels_last)
     alphas_cumprod = DDPMScheduler(**BETAS).alphas_cumprod
-    run = Run("unet", folder, painter, steps)
-    run.train(lambda step: (get_loss(painter, data, alphas_cumprod), {}))
-    return cast(Painter, run.average.module)
+    run = Run("unet", folder, text_to_image, steps)
+    run.train(lambda step: (get_loss(text_to_image, data, alphas_cumprod), {}))
+    return cast(TextToImage, run.average.module)

@@ -1,4 +1,4 @@
-"""Trains the miniature's autoencoder: pictures to latents of an eighth of their size, and back."""
+"""Trains the miniature's autoencoder: images to latents of an eighth of their size, and back."""
 
 from pathlib import Path
 from typing import Any
@@ -21,25 +21,25 @@ SCENES = 1 << 24
 
 
 def draw_batch(first: int, count: int) -> torch.Tensor:
-    """The pictures of so many scenes from a seed on, from -1 to 1."""
-    pictures = [draw_scene(choose_scene(seed), seed) for seed in range(first, first + count)]
-    return (torch.stack(pictures) * 2 - 1).contiguous(memory_format=torch.channels_last)
+    """The images of so many scenes from a seed on, from -1 to 1."""
+    images = [draw_scene(choose_scene(seed), seed) for seed in range(first, first + count)]
+    return (torch.stack(images) * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def differences(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return pictures.diff(dim=-1), pictures.diff(dim=-2)
+def differences(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return images.diff(dim=-1), images.diff(dim=-2)
 
 
-def get_loss(vae: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+def get_loss(vae: Any, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
     """L1 and L2 of pixels, L1 of edges, and the KL divergence of the latents' distribution from a unit Gaussian."""
     with fast_precision():
-        moments = vae.quant_conv(vae.encoder(pictures))
+        moments = vae.quant_conv(vae.encoder(images))
     mean, log_variance = moments.float().chunk(2, dim=1)
     log_variance = log_variance.clamp(-30, 20)
     latents = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
     with fast_precision():
-        painted = vae.decoder(vae.post_quant_conv(latents))
-    error = painted.float() - pictures
+        decoded = vae.decoder(vae.post_quant_conv(latents))
+    error = decoded.float() - images
     pixels = error.abs().mean()
     edges = sum((a.abs().mean() for a in differences(error)), torch.zeros(()))
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
@@ -50,10 +50,10 @@ def get_loss(vae: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, dict[str, 
     }
 
 
-def normalise(vae: Any, pictures: torch.Tensor) -> None:
+def normalise(vae: Any, images: torch.Tensor) -> None:
     """Scales the latents as SDXL's are, to unit variance times 1 / SCALE_FACTOR, by the convolutions round them."""
     with torch.no_grad():
-        latents = vae.encode(pictures).latent_dist.mean
+        latents = vae.encode(images).latent_dist.mean
         mean = latents.mean((0, 2, 3))
         scale = 1 / (SCALE_FACTOR * latents.std((0, 2, 3)))
         size = len(mean)

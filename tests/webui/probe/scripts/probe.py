@@ -217,7 +217,7 @@ class Probe(scripts.Script):
             p.sampler_name = "Euler a"
 
     def post_sample(self, p, ps, file, actions):
-        if torch.is_tensor(ps.samples):  # a hires pass's are pictures by now
+        if torch.is_tensor(ps.samples):  # a hires pass's are images by now
             note("final", ps.samples)
 
     def postprocess(self, p, processed, file, actions):

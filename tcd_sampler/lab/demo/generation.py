@@ -1,4 +1,4 @@
-"""From a request to a picture: text to picture, picture to picture, and a masked part of one."""
+"""From a request to an image: text to image, image to image, and a masked part of one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ PIXELS_PER_LATENT = 8
 
 @dataclass(frozen=True)
 class Request:
-    """What to paint, and how. White in the mask is what is painted anew."""
+    """What to generate, and how. White in the mask is what is generated anew."""
 
     prompt: str
     steps: int = 4
@@ -32,7 +32,7 @@ class Request:
     """None: 1 where a LoRA has it distilled, else what suits the model."""
 
     size: int | None = None
-    """Pixels of each side; by default those that the model was trained for. A picture to start from has its own."""
+    """Pixels of each side; by default those that the model was trained for. An image to start from has its own."""
 
     image: Image.Image | None = None
     mask: Image.Image | None = None
@@ -57,7 +57,7 @@ class Request:
         return self.guidance if self.guidance is not None else 1.0 if distilled else model.guidance
 
     def describe(self, model: Model) -> str:
-        """The settings as the WebUI writes them under a picture."""
+        """The settings as the WebUI writes them under an image."""
         settings: dict[str, object] = {
             "Steps": self.steps,
             "Sampler": self.sampler.name,
@@ -88,7 +88,7 @@ def get_size(model: Model, request: Request) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Start:
-    """Where sampling starts from: a picture's latents, and where it is painted anew, 1 in (1, 1, height, width)."""
+    """Where sampling starts from: an image's latents, and where it is generated anew, 1 in (1, 1, height, width)."""
 
     latents: torch.Tensor
     mask: torch.Tensor | None
@@ -96,7 +96,7 @@ class Start:
 
 
 class Masked:
-    """A denoiser that leaves what is not to be painted as it was."""
+    """A denoiser that leaves what is not to be generated as it was."""
 
     def __init__(self, inner_model: Any, start: Start) -> None:
         self.inner_model, self.start = inner_model, start
@@ -119,7 +119,7 @@ def sample(
     start: Start | None = None,
     callback: Callback | None = None,
 ) -> torch.Tensor:
-    """Latents of a shape, sampled from noise, or from a picture's as the WebUI's img2img does it.
+    """Latents of a shape, sampled from noise, or from an image's as the WebUI's img2img does it.
 
     All noise comes from the generator, on the CPU: it is the same for all samplers and devices.
     """
@@ -150,7 +150,7 @@ def to_image(pixels: torch.Tensor) -> Image.Image:
 
 
 @refuse_without_memory()
-def paint(model: Model, request: Request, callback: Callback | None = None) -> Image.Image:
+def generate(model: Model, request: Request, callback: Callback | None = None) -> Image.Image:
     """Generate the image of a request. Raises UserError if the request is not in order or memory runs out."""
     request.check()
     width, height = get_size(model, request)
@@ -169,7 +169,7 @@ def paint(model: Model, request: Request, callback: Callback | None = None) -> I
     generator = torch.Generator().manual_seed(request.seed)
     shape = (1, 4, *reversed(coarse))
     latents = sample(denoiser, request.sampler, request.steps, shape, generator, request.gamma, start, callback)
-    picture = to_image((model.to_pictures(latents)[0].cpu() + 1) / 2)
+    image = to_image((model.to_images(latents)[0].cpu() + 1) / 2)
     if original is not None and whole_mask is not None:
-        picture = Image.composite(picture, original, whole_mask)
-    return picture
+        image = Image.composite(image, original, whole_mask)
+    return image

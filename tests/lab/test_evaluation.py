@@ -10,17 +10,17 @@ from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.samplers import SAMPLERS, get_uniform
+from tcd_sampler.lab.evaluation.classifier import NOTHING, QUESTIONS, UNASKED, get_accuracy, get_answers
 from tcd_sampler.lab.evaluation.frechet import get_error, get_frechet_distance
-from tcd_sampler.lab.evaluation.judge import NOTHING, QUESTIONS, UNASKED, get_accuracy, get_answers
 from tcd_sampler.lab.evaluation.measure import (
     EVALUATIONS,
     GAMMAS,
     Point,
+    generate_captions,
     get_captions,
     get_methods,
     get_missing,
     get_name,
-    paint_captions,
     read_points,
     write_points,
 )
@@ -45,14 +45,14 @@ def test_frechet_distance_is_the_textbooks():
 
 
 def test_its_error_is_that_of_repeated_draws():
-    """Of captions that decide the half of what a picture is like, and that both sets have in common."""
+    """Of captions that decide the half of what an image is like, and that both sets have in common."""
     torch.manual_seed(0)
     distances, errors = [], []
     for _ in range(60):
         captions = torch.randn(400, 8)
-        painted, real = captions + torch.randn(400, 8) + 0.5, captions.repeat(8, 1) + torch.randn(3200, 8)
-        distances.append(get_frechet_distance(painted, real))
-        errors.append(get_error(painted, real))
+        generated, real = captions + torch.randn(400, 8) + 0.5, captions.repeat(8, 1) + torch.randn(3200, 8)
+        distances.append(get_frechet_distance(generated, real))
+        errors.append(get_error(generated, real))
     assert numpy.mean(errors) == pytest.approx(numpy.std(distances), rel=0.3)
 
 
@@ -61,12 +61,12 @@ def test_answers_and_accuracy():
     assert answers == [1, NOTHING, NOTHING, 3, UNASKED, UNASKED, 2, UNASKED, UNASKED, 1, 2]
     assert len(answers) == len(QUESTIONS)
 
-    def judge(pictures):
+    def classifier(images):
         """Says the same of all: right, but for the colour, and sees a thing too many, which nobody asked about."""
         said = [1, 4, 8, 7, 0, 0, 2, 0, 0, 1, 2]
         return [torch.eye(count)[[answer]] for answer, count in zip(said, QUESTIONS.values())]
 
-    assert get_accuracy(judge, torch.zeros(1, 3, 128, 128), [SCENE]).tolist() == [pytest.approx(4 / 5)]
+    assert get_accuracy(classifier, torch.zeros(1, 3, 128, 128), [SCENE]).tolist() == [pytest.approx(4 / 5)]
 
 
 def test_captions_are_held_out():
@@ -79,8 +79,8 @@ def test_no_method_evaluates_the_model_more_often_than_it_may(method, model, mon
     monkeypatch.setattr(Guided, "__call__", lambda self, x, sigma: calls.append(sigma) or x * 0.1)
     for evaluations in (2, 4):
         calls.clear()
-        [pictures] = paint_captions(model, method, get_captions(2), evaluations)
-        assert pictures.shape == (2, 3, 128, 128)
+        [images] = generate_captions(model, method, get_captions(2), evaluations)
+        assert images.shape == (2, 3, 128, 128)
         assert evaluations - (method.order - 1) == len(calls)
 
 
@@ -122,7 +122,7 @@ def test_the_variants_are_not_tcd():
 
 
 def test_points_are_kept_and_not_measured_again(tmp_path):
-    points = [Point("LCM", 4, 1.5, 0.1, 0.9, 0.01), Point("real pictures", 0, 0.1, 0.01, 1.0, 0.0)]
+    points = [Point("LCM", 4, 1.5, 0.1, 0.9, 0.01), Point("real images", 0, 0.1, 0.01, 1.0, 0.0)]
     write_points(tmp_path / "points.json", points)
     assert read_points(tmp_path / "points.json") == points
     assert json.loads((tmp_path / "points.json").read_text())[0]["method"] == "LCM"
@@ -151,10 +151,11 @@ def test_the_best_gamma_is_named_with_those_that_cannot_be_told_from_it(capsys):
     assert " 1 steps:" not in printed
 
 
+@pytest.mark.slow
 def test_the_command_draws_what_a_file_has(tmp_path, capsys):
     methods = [None, *get_methods()]
     points = [
-        Point(method.name if method else "real pictures", n, 2.0, 0.1, 0.8, 0.01)
+        Point(method.name if method else "real images", n, 2.0, 0.1, 0.8, 0.01)
         for n in (0, *EVALUATIONS)
         for method in methods
     ]
@@ -167,19 +168,18 @@ def test_the_command_draws_what_a_file_has(tmp_path, capsys):
     assert "Drawn in" in printed
 
 
-@pytest.mark.slow
 def test_the_command_measures_what_is_missing(trained, tmp_path, monkeypatch):
-    """All of it, with few pictures and one number of evaluations."""
+    """All of it, with few images and one number of evaluations."""
     for name, value in (("EVALUATIONS", (2,)), ("REPEATS", 2), ("BATCH", 8)):
         monkeypatch.setattr(f"tcd_sampler.lab.evaluation.measure.{name}", value)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.LORAS", trained.loras)
-    monkeypatch.setattr("tcd_sampler.lab.evaluation.judge.JUDGE", trained.output / "judge.safetensors")
+    monkeypatch.setattr("tcd_sampler.lab.evaluation.classifier.CLASSIFIER", trained.output / "classifier.safetensors")
     from tcd_sampler.lab.evaluation.measure import measure_all
 
     points = measure_all(16, tmp_path / "points.json")
     assert [(point.method, point.evaluations) for point in points] == [
-        ("real pictures", 0),
+        ("real images", 0),
         *((method.name, 2) for method in get_methods()),
     ]
     assert points == read_points(tmp_path / "points.json")
