@@ -45,8 +45,8 @@ class Job:
     """A job that uses TCD.
 
     find_tag returns the prompt tag of an installed TCD LoRA for the checkpoint, or None. unsupported_formats are the
-    LoRA formats that the WebUI cannot load completely. unreadable has the tags and settings that the WebUI cannot
-    parse; if there are any, it applies no LoRA at all.
+    LoRA formats that the WebUI cannot load completely. unreadable has messages about tags and settings that the WebUI
+    cannot parse; if there are any, it applies no LoRA at all.
     """
 
     steps: int
@@ -61,7 +61,7 @@ class Job:
     strength: float | None = None
     fixes_steps: bool = False
     unsupported_formats: Collection[str] = (PEFT, DIFFUSERS, PROCESSORS)
-    unreadable: Collection[str] = ()
+    unreadable: Collection[Message] = ()
 
     @property
     def active(self) -> list[Active]:
@@ -75,8 +75,7 @@ def find_warnings(job: Job) -> list[Message]:
 
 
 def find_missing_loras(job: Job) -> Iterator[Message]:
-    for unreadable in job.unreadable:
-        yield Message(messages.UNREADABLE, {"tag": unreadable})
+    yield from job.unreadable
     for lora in job.loras:
         if lora.fault is not None:
             yield Message(lora.fault, {"lora": lora.name})

@@ -33,10 +33,10 @@ NO_SAMPLER = "TCD preset {preset} needs the sampler {sampler}, which is not inst
 
 # Errors in the presets' file and from the preset buttons
 
-PRESET_TEXT = "The {field} of a TCD preset must be text, got {value}."
+PRESET_TEXT = "The {field} of a TCD preset must be non-empty text, got {value}."
 PRESET_NUMBER = "TCD preset {preset}: {field} must be a number from {low} to {high}, got {value}."
 PRESET_WHOLE_NUMBER = "TCD preset {preset}: {field} must be a whole number from {low} to {high}, got {value}."
-PRESET_FIELDS = "A TCD preset must have a name and any of {fields}, got {value}."
+PRESET_FIELDS = "A TCD preset must have a name, and its other fields must be among {fields}; got {value}."
 NOT_A_LIST = "it is not a list"
 CANNOT_READ_PRESETS = "{file} cannot be read ({reason}). Fix or remove the file."
 CANNOT_WRITE = "{file} cannot be written ({reason})."
@@ -80,9 +80,9 @@ THIS_CHECKPOINT = "this checkpoint"
 
 ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argument to set another gamma."
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
-PRESET_NOT_USED = "The request sets {fields}, so the preset {preset} did not change them."
+PRESET_NOT_USED = 'The request sets {fields}, so the preset "{preset}" did not change them.'
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
-NO_SUCH_LORA = "The preset {preset} ran without its {lora} LoRA for {family}, which is not installed."
+NO_SUCH_LORA = 'The preset "{preset}" was applied without its {lora} LoRA for {family}, which is not installed.'
 
 # Warnings about a job's settings, shown below its images
 
@@ -93,6 +93,9 @@ DOWNLOAD_LORA = (
     "the button beside the TCD presets."
 )
 UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct the tag."
+UNREADABLE_SETTING = (
+    "This WebUI cannot read the setting {field} ({value}) and applied no LoRA at all. Correct the setting."
+)
 AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
 UNKNOWN = "LoRA {lora} was not found. Some WebUIs then skip all LoRAs."
 FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
@@ -101,11 +104,11 @@ UNSUPPORTED_FORMAT = (
     "presets, then Convert LoRA, to create a compatible copy."
 )
 OTHER_LORA = (
-    "{lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale {cfg_scale} with it."
+    "{lora} is a {method} LoRA, not a TCD LoRA. Its settings: sampler {sampler}; {steps} steps; CFG scale {cfg_scale}."
 )
 OTHER_LORA_BY_NAME = (
-    "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Use {sampler}, {steps} steps and CFG scale "
-    "{cfg_scale} with it."
+    "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Its settings: sampler {sampler}; {steps} steps; "
+    "CFG scale {cfg_scale}."
 )
 CFG_SCALE = "{lora} is guidance-distilled: set CFG scale to {allowed} (now {cfg_scale})."
 SCHEDULE = "{schedule} is not recommended for TCD at {steps} steps. Set schedule type to Automatic."
@@ -120,23 +123,23 @@ EMPTY_FILE = "{lora} cannot be loaded: its file is empty. Download it again."
 WEB_PAGE = "{lora} cannot be loaded: its file is a web page. Download it again."
 LFS_POINTER = "{lora} cannot be loaded: its file is a Git LFS pointer. Download the LoRA itself."
 PICKLE_FILE = "{lora} cannot be loaded: its file is a PyTorch file. Rename it from .safetensors to .pt."
-MISSING_FILE = "{lora} cannot be loaded: its file does not exist. Check the link or refresh the list of LoRAs."
+MISSING_FILE = "{lora} cannot be loaded: its file does not exist. Fix the symbolic link or refresh the list of LoRAs."
 DAMAGED_FILE = "{lora} cannot be loaded: its file is damaged or incomplete. Download it again."
 
 FAILED = "Internal error in the TCD extension ({error}). See the WebUI's log."
 
 # Results of the preset buttons, shown below them
 
-APPLIED = "Applied {preset}."
-ADDED = "Applied {preset} and added {lora} to the prompt."
-NOT_INSTALLED = "Applied {preset}. Its {lora} LoRA for {family} is not installed."
+APPLIED = 'Applied "{preset}".'
+ADDED = 'Applied "{preset}" and added {lora} to the prompt.'
+NOT_INSTALLED = 'Applied "{preset}". Its {lora} LoRA for {family} is not installed.'
 NOT_INSTALLED_DOWNLOAD = (
-    "Applied {preset}. Its {lora} LoRA for {family} is not installed: click Download LoRA to get {file} "
+    'Applied "{preset}". Its {lora} LoRA for {family} is not installed: click Download LoRA to get {file} '
     "({size} MB, {license})."
 )
 UNSUPPORTED = "This WebUI cannot load {lora}, or only parts of it. Click Convert LoRA to create a compatible copy."
-SAVED = "Saved {preset}."
-DELETED = "Deleted {preset}."
+SAVED = 'Saved "{preset}".'
+DELETED = 'Deleted "{preset}".'
 NOT_PUBLISHED = "No {lora} LoRA is published for {family}."
 DOWNLOADED = "Downloaded {lora}. Click Apply to add it to the prompt."
 CONVERTED = "Replaced {original} in the prompt with {lora}."

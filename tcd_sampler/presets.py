@@ -9,12 +9,11 @@ from typing import Any
 
 from . import messages
 from .errors import UserError, get_reason
-from .gamma import check_gamma
 
 AUTOMATIC = "Automatic"
 """The schedule type that stands for the sampler's default schedule."""
 
-LIMITS = [("steps", 1, 150), ("cfg_scale", 1, 30), ("denoising_strength", 0, 1), ("weight", -10, 10)]
+LIMITS = [("steps", 1, 150), ("cfg_scale", 1, 30), ("denoising_strength", 0, 1), ("gamma", 0, 1), ("weight", -10, 10)]
 """The WebUIs' limits: field, lowest and highest value."""
 
 
@@ -41,8 +40,6 @@ class Preset:
             value = getattr(self, field)
             if not (isinstance(value, str) and value.strip()) and not (field == "lora" and value is None):
                 raise UserError(messages.PRESET_TEXT, field=field, value=repr(value))
-        if self.gamma is not None:
-            check_gamma(self.gamma, f"TCD preset {self.name!r}: gamma")
         for field, low, high in LIMITS:
             check_number(self, field, low, high)
 

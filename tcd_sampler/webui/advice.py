@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from .. import messages
 from ..advice import Active, Job, find_warnings
 from ..loras.catalogue import CATALOGUE
 from ..loras.prompt import read_tag
+from ..messages import Message
 from .compat import files, jobs, networks, options, schedules
 from .job import has_tcd_hires_pass, is_tcd
 from .loras import choose_lora, describe, get_default_lora
@@ -54,8 +56,8 @@ def find_tag(family: str | None) -> str | None:
     return f"<lora:{lora.name}:1>" if lora else None
 
 
-def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
-    """Returns the LoRAs of a pass, and the tags and settings that the host cannot read.
+def list_active(p: Any, hires: bool) -> tuple[list[Active], list[Message]]:
+    """Returns the LoRAs of a pass, and messages about the tags and settings that the host cannot read.
 
     If there are any of the latter, the host applies no LoRA at all, so the first list is empty.
     """
@@ -66,14 +68,14 @@ def list_active(p: Any, hires: bool) -> tuple[list[Active], list[str]]:
     active, unreadable = [], []
     default = get_default_lora(p)
     if default and not isinstance(default[0], str):
-        unreadable.append(f"The setting sd_lora, {default[0]!r},")
+        unreadable.append(Message(messages.UNREADABLE_SETTING, {"field": "sd_lora", "value": repr(default[0])}))
     elif default and not any(items[0] == default[0] for _, items in tags):
         tags.append(("lora", default))
     for kind, items in tags:
         try:
             active.append(read_tag(items))
         except ValueError:
-            unreadable.append(f"<{kind}:{':'.join(map(str, items))}>")
+            unreadable.append(Message(messages.UNREADABLE, {"tag": f"<{kind}:{':'.join(map(str, items))}>"}))
     return [] if unreadable else [describe(*lora) for lora in active], unreadable
 
 

@@ -1,6 +1,7 @@
 """Translates messages with the localization files that the page uses."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 from ..messages import Message
@@ -11,12 +12,17 @@ LOCALIZATIONS = Path(__file__).parents[2] / "localizations"
 
 def translate(message: Message) -> str:
     """Returns a message in the host's language, or in English if there is no translation."""
-    file = LOCALIZATIONS / f"{get_option('localization', 'None')}.json"
-    if not file.is_file():
-        return str(message)
-    return fill(message, json.loads(file.read_text(encoding="utf-8")))
+    return fill(message, read_translations(get_option("localization", "None")))
+
+
+@cache
+def read_translations(language: str) -> dict[str, str]:
+    """Returns the translations by English template, or an empty dictionary if there are none for this language."""
+    file = LOCALIZATIONS / f"{language}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def fill(message: Message, templates: dict[str, str]) -> str:
+    """Returns a message, and the messages among its values, in the language of the templates."""
     values = {key: fill(v, templates) if isinstance(v, Message) else v for key, v in message.values.items()}
     return templates.get(message.template, message.template).format(**values)

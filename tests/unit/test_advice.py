@@ -6,6 +6,7 @@ from tcd_sampler import messages
 from tcd_sampler.advice import Active, Job, count_steps, find_warnings
 from tcd_sampler.loras.catalogue import CATALOGUE, CONTENT, NAME, Identity
 from tcd_sampler.loras.header import KOHYA, PEFT, SD1, SDXL, LoRA
+from tcd_sampler.messages import Message
 
 from ..support.messages import assert_says, said
 
@@ -91,7 +92,8 @@ def test_a_file_that_cannot_be_loaded(fault):
 
 def test_a_tag_that_cannot_be_read():
     """The WebUI then applies none of the LoRAs, so that nothing else is to be said of them."""
-    assert warnings(unreadable=["<lora:TCD:0,8>"]) == [said(messages.UNREADABLE, tag="<lora:TCD:0,8>")]
+    unreadable = Message(messages.UNREADABLE, {"tag": "<lora:TCD:0,8>"})
+    assert warnings(unreadable=[unreadable]) == [str(unreadable)]
 
 
 def test_another_family():

@@ -17,9 +17,6 @@ from ..compat.page import may_write_files
 from ..loras import choose_lora, is_for_tcd
 from ..presets import PRESETS
 
-FIELDS = ("sampler", "schedule", "steps", "cfg_scale", "denoising_strength", "gamma")
-"""The fields of a preset that have controls in the page."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -27,7 +24,7 @@ class Outcome:
 
     message: Message | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    """New values of controls, by the preset's fields."""
+    """New values by the preset's fields. Some of these have no control in the page."""
 
     prompt: str | None = None
     can_convert: bool | None = None
@@ -66,8 +63,7 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
     Raises UserError if there is no such preset.
     """
     preset = PRESETS.find(name, is_img2img)
-    values = {name: getattr(preset, name) for name in FIELDS}
-    settings = {name: value for name, value in values.items() if value is not None}
+    settings = {field: value for field, value in vars(preset).items() if value is not None}
     if preset.lora is None:
         return Outcome(Message(messages.APPLIED, {"preset": preset.name}), settings)
     _, family = get_checkpoint()
@@ -121,7 +117,7 @@ def delete(name: str, is_img2img: bool) -> Outcome:
 def fetch(name: str) -> Iterator[Progress | Outcome]:
     """Downloads the preset's LoRA for the checkpoint's family and yields the progress, then the outcome.
 
-    Raises UserError if there is no such preset, and ValueError if the download fails.
+    Raises UserError if there is no such preset, or if the download fails.
     """
     _, family = get_checkpoint()
     lora = PRESETS.find(name).lora or "TCD"

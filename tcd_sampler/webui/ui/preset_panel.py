@@ -151,5 +151,5 @@ class PresetPanel:
 def show_progress(progress: Progress) -> str:
     """Returns a download's progress as HTML."""
     file, done = progress.file, progress.done
-    text = f"{file.name}: {done / 1e6:.0f} of {file.size / 1e6:.0f} MB"
+    text = f"{file.name}: {done / 1e6:.0f} / {file.size / 1e6:.0f} MB"
     return f'<progress value="{done}" max="{file.size}"></progress> {escape(text)}'
