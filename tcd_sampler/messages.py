@@ -93,9 +93,7 @@ DOWNLOAD_LORA = (
     "the button beside the TCD presets."
 )
 UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct the tag."
-UNREADABLE_SETTING = (
-    "This WebUI cannot read the setting {field} ({value}) and applied no LoRA at all. Correct the setting."
-)
+UNREADABLE_SETTING = "The setting {field} must be the name of a LoRA, got {value}. This WebUI applied no LoRA at all."
 AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
 UNKNOWN = "LoRA {lora} was not found. Some WebUIs then skip all LoRAs."
 FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."

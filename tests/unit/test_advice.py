@@ -6,7 +6,6 @@ from tcd_sampler import messages
 from tcd_sampler.advice import Active, Job, count_steps, find_warnings
 from tcd_sampler.loras.catalogue import CATALOGUE, CONTENT, NAME, Identity
 from tcd_sampler.loras.header import KOHYA, PEFT, SD1, SDXL, LoRA
-from tcd_sampler.messages import Message
 
 from ..support.messages import assert_says, said
 
@@ -92,8 +91,8 @@ def test_a_file_that_cannot_be_loaded(fault):
 
 def test_a_tag_that_cannot_be_read():
     """The WebUI then applies none of the LoRAs, so that nothing else is to be said of them."""
-    unreadable = Message(messages.UNREADABLE, {"tag": "<lora:TCD:0,8>"})
-    assert warnings(unreadable=[unreadable]) == [str(unreadable)]
+    unreadable = said(messages.UNREADABLE, tag="<lora:TCD:0,8>")
+    assert warnings(unreadable=[unreadable]) == [unreadable]
 
 
 def test_another_family():
