@@ -1,6 +1,6 @@
-"""Times samplers without a network, and counts how often each makes the CPU wait for a GPU: `tcd benchmark`.
+"""The command benchmark: times sampler steps with a placeholder model, and counts GPU synchronizations.
 
-It needs no GPU: the time is the CPU's, and the waits are counted.
+A synchronization makes the CPU wait for the GPU. No GPU is needed: they are counted on stand-ins for GPU tensors.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SECONDS = 15.0
 """How long to repeat the timing of each shape."""
 
 TIMED, SHORT, LONG = 20, 4, 8
-"""Steps of a run that is timed, and of the two whose waits are counted."""
+"""Steps of the timed run, and of the two runs whose synchronizations are counted."""
 
 EULER = "Euler a (k-diffusion)"
 TCD = "TCD (this extension)"
@@ -38,9 +38,9 @@ REFERENCE = "TCDScheduler.step (diffusers)"
 
 
 class Job:
-    """A batch of latents with all that a run needs, where the WebUI has it: sigmas on the CPU, the rest moved.
+    """The inputs of a run, on the devices where the WebUI has them: noise levels on the CPU, the rest moved.
 
-    The step noise is one prepared tensor: to draw it would cost all samplers the same and hide how they differ.
+    The step noise is one prepared tensor, because drawing it takes all samplers the same time and hides differences.
     """
 
     def __init__(self, shape: Sequence[int], move: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor):
@@ -48,12 +48,12 @@ class Job:
         alphas_cumprod = self.scheduler.alphas_cumprod
         table = ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
         x, noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
-        self.x, self.noise, self.model = move(x), move(noise), DoNothing(move(table))
+        self.x, self.noise, self.model = move(x), move(noise), PlaceholderModel(move(table))
         self.schedules = {n: get_sigmas_tcd(n, table) for n in (TIMED, SHORT, LONG)}
 
 
-class DoNothing:
-    """Stands in for the model of every sampler alike, at next to no cost, and notes when it is called."""
+class PlaceholderModel:
+    """A model that takes almost no time, and records when it is called."""
 
     def __init__(self, sigmas: torch.Tensor) -> None:
         self.sigmas = sigmas
@@ -75,7 +75,7 @@ def sample_euler_ancestral(
     disable: bool | None,
     noise_sampler: Callable[..., torch.Tensor],
 ) -> torch.Tensor:
-    """Euler a, operation by operation as k-diffusion and the WebUI compute it, since its time is what is measured."""
+    """Euler a with the same operations as k-diffusion's and the WebUI's, because its time is measured."""
     s_in = x.new_ones([len(x)])
     for i in trange(len(sigmas) - 1, disable=disable):
         denoised = model(x, sigmas[i] * s_in)
@@ -88,7 +88,7 @@ def sample_euler_ancestral(
     return x
 
 
-def of_k_diffusion(sample: Callable[..., torch.Tensor]) -> Sampler:
+def wrap_sampler(sample: Callable[..., torch.Tensor]) -> Sampler:
     """Runs a sampler that has k-diffusion's interface."""
 
     def run(job: Job, n: int) -> None:
@@ -107,7 +107,10 @@ def run_reference(job: Job, n: int) -> None:
 
 
 def load_sample_lcm(webui: Path) -> Callable[..., torch.Tensor]:
-    """Return the WebUI's sampler alone: importing its module would start the whole WebUI. Raises UserError."""
+    """Returns the WebUI's sample_lcm without importing its module, which would start the WebUI.
+
+    Raises UserError if there is none.
+    """
     path = webui / "modules" / "sd_samplers_lcm.py"
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -122,14 +125,14 @@ def load_sample_lcm(webui: Path) -> Callable[..., torch.Tensor]:
 
 
 def time_step(sampler: Sampler, job: Job) -> float:
-    """Seconds from one call of the model to the next, in the median of a run: what it does once stays out of it."""
+    """Returns the median of the seconds between two model calls. This leaves out what a run does once."""
     job.model.calls.clear()
     sampler(job, TIMED)
     return median(b - a for a, b in zip(job.model.calls, job.model.calls[1:]))
 
 
 def time_steps(samplers: dict[str, Sampler], shape: Sequence[int]) -> dict[str, list[float]]:
-    """Seconds per step, one of each sampler per repeat; in a repeat all take turns, so that drift meets all alike."""
+    """Returns seconds per step by sampler. The samplers take turns at random, so that drift affects all equally."""
     job, order = Job(shape), list(samplers)
     seconds: dict[str, list[float]] = {name: [] for name in samplers}
     shuffle = random.Random(0).shuffle
@@ -141,11 +144,11 @@ def time_steps(samplers: dict[str, Sampler], shape: Sequence[int]) -> dict[str, 
     return seconds
 
 
-GPU = torch.device("meta")  # of the devices that are not the CPU, the one that every build of torch can name
+GPU = torch.device("meta")  # a device other than the CPU that exists in every build of torch
 
 
 class GpuTensor(torch.Tensor):
-    """Passes for a tensor on a GPU. Its values are in a CPU tensor that only CountWaits gets to see."""
+    """A stand-in for a GPU tensor. Its values are in a CPU tensor that only CountSyncs reads."""
 
     held: torch.Tensor
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -159,17 +162,21 @@ class GpuTensor(torch.Tensor):
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        raise RuntimeError(f"{func} of a GpuTensor outside CountWaits")
+        raise RuntimeError(f"{func} of a GpuTensor outside CountSyncs")
 
 
-class CountWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operations for which the CPU has to wait for the GPU.
+class CountSyncs(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations for which the CPU must wait for the GPU.
 
-    Torch hands every operation to this mode before it runs. Those of GpuTensors run on the values behind them, so
-    that code takes the branches that it would take, and the mode sees all that leaves or enters the GPU, which is
-    what makes the CPU wait: a Python value read from a GPU tensor (item, bool, equal), a copy in either direction,
-    and a size that depends on values (nonzero, masks). A CPU tensor of no dimensions is no such thing, for torch
-    passes its number along with the kernel. Whatever is in doubt counts, or raises; so 0 means that there are none.
+    Torch passes every operation to this mode before it runs. Operations on GpuTensors run on their CPU values, so that
+    code takes its usual branches. These operations are counted:
+
+    - reading a Python value from a GPU tensor (item, bool, equal);
+    - a copy between the devices;
+    - an output whose size depends on values (nonzero, masks).
+
+    A CPU tensor without dimensions is not counted, because torch passes its value with the kernel. Doubtful operations
+    are counted or raise an error, so 0 means that there are none.
     """
 
     def __init__(self) -> None:
@@ -180,14 +187,16 @@ class CountWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = dict(kwargs or {})
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         if any(leaf.device == GPU and not isinstance(leaf, GpuTensor) for leaf in inputs):
-            raise RuntimeError(f"{func} of a GPU tensor that was made out of sight")  # such as by torch.tensor
+            raise RuntimeError(
+                f"{func} of a GPU tensor that was created outside CountSyncs"
+            )  # for example by torch.tensor
         from_gpu = to_gpu = any(isinstance(leaf, GpuTensor) for leaf in inputs)
         if kwargs.get("device") is not None:
             to_gpu = torch.device(kwargs["device"]) == GPU
             kwargs["device"] = "cpu"
         args, kwargs = tree_map(lambda leaf: leaf.held if isinstance(leaf, GpuTensor) else leaf, (args, kwargs))
         output = func(*args, **kwargs)
-        self.count += waits(func, inputs, output, from_gpu, to_gpu)
+        self.count += is_sync(func, inputs, output, from_gpu, to_gpu)
 
         def wrap(leaf: Any) -> Any:
             if not isinstance(leaf, torch.Tensor):
@@ -198,7 +207,7 @@ class CountWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return tree_map(wrap, output)
 
 
-def waits(func: Any, inputs: list[torch.Tensor], output: Any, from_gpu: bool, to_gpu: bool) -> bool:
+def is_sync(func: Any, inputs: list[torch.Tensor], output: Any, from_gpu: bool, to_gpu: bool) -> bool:
     """Whether the CPU waits for the GPU in this operation."""
     if not from_gpu:
         return to_gpu and bool(inputs)
@@ -208,16 +217,16 @@ def waits(func: Any, inputs: list[torch.Tensor], output: Any, from_gpu: bool, to
         or not all(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(output))
         or any(not isinstance(leaf, GpuTensor) and (copies or leaf.dim() > 0) for leaf in inputs)
         or torch.Tag.dynamic_output_shape in func.tags
-        or "index_put" in func.name()  # looks for the places that a mask selects
+        or "index_put" in func.name()  # searches for the elements that a mask selects
     )
 
 
-def count_waits(sampler: Sampler) -> tuple[float, int]:
-    """How often a GPU is waited for, per step and in a whole run of SHORT steps."""
+def count_syncs(sampler: Sampler) -> tuple[float, int]:
+    """Returns the number of synchronizations per step, and in a whole run of SHORT steps."""
     counts = []
     for n in (SHORT, LONG):
         job = Job((1, 4, 8, 8), GpuTensor)
-        with CountWaits() as mode:
+        with CountSyncs() as mode:
             sampler(job, n)
         counts.append(mode.count)
     return (counts[1] - counts[0]) / (LONG - SHORT), counts[0]
@@ -226,11 +235,11 @@ def count_waits(sampler: Sampler) -> tuple[float, int]:
 def print_table(samplers: dict[str, Sampler]) -> None:
     columns = [time_steps(samplers, shape) for shape in SHAPES]
     titles = ["x".join(map(str, shape)) for shape in SHAPES]
-    print(f"{'':<32}{'time per step':<28}GPU waits")
+    print(f"{'':<32}{'time per step':<28}GPU syncs")
     print(f"{'':<32}{titles[0]:<14}{titles[1]:<14}per step   {SHORT}-step job")
     for name, sampler in samplers.items():
         ratios = [median(a / b for a, b in zip(column[name], column[EULER])) for column in columns]
-        per_step, per_run = count_waits(sampler)
+        per_step, per_run = count_syncs(sampler)
         print(f"{name:<32}{ratios[0]:<14.2f}{ratios[1]:<14.2f}{per_step:<11g}{per_run}")
     scale = [f"{median(column[EULER]) * 1e6:.0f} us" for column in columns]
     print(f"{'1.00 is':<32}{scale[0]:<14}{scale[1]}")
@@ -239,12 +248,12 @@ def print_table(samplers: dict[str, Sampler]) -> None:
 def run(args: argparse.Namespace) -> int:
     webui: Path | None = args.webui
     samplers = {
-        EULER: of_k_diffusion(sample_euler_ancestral),
-        TCD: of_k_diffusion(sample_tcd),
+        EULER: wrap_sampler(sample_euler_ancestral),
+        TCD: wrap_sampler(sample_tcd),
         REFERENCE: run_reference,
     }
     if webui is not None:
-        samplers[LCM] = of_k_diffusion(load_sample_lcm(webui))
+        samplers[LCM] = wrap_sampler(load_sample_lcm(webui))
     print("Samplers beside Euler a, with a do-nothing model and prepared step noise, float32 on one CPU thread")
     print(f"(torch {torch.__version__}, diffusers {diffusers.__version__}):")
     with single_thread(), torch.no_grad():

@@ -1,4 +1,4 @@
-"""A discrete denoiser: what sample_tcd and other samplers of k-diffusion's interface call."""
+"""A discrete denoiser with k-diffusion's interface, for sample_tcd and other samplers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +18,8 @@ class DiscreteDenoiser:
         network: Called with latents of unit variance (batch, ...), timesteps (batch,) and the caller's arguments.
         alphas_cumprod: The training schedule, (timesteps,).
         prediction_type: What the network returns, one of PREDICTION_TYPES.
+
+    Its attribute sigmas has the noise levels of the training schedule, ascending, (timesteps,).
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class DiscreteDenoiser:
         self.log_sigmas = self.sigmas.log()
 
     def find_timesteps(self, sigmas: torch.Tensor) -> torch.Tensor:
-        """Return the timesteps of noise levels, interpolated on a log scale and within the training schedule."""
+        """Returns the timesteps of noise levels, interpolated on a log scale and within the training schedule."""
         log_sigmas = sigmas.log()
         high = torch.bucketize(log_sigmas, self.log_sigmas).clamp(1, len(self.log_sigmas) - 1)
         low = high - 1
@@ -36,7 +38,7 @@ class DiscreteDenoiser:
         return low + weight.clamp(0, 1)
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor, **arguments: Any) -> torch.Tensor:
-        """Return the denoised latents of x (batch, ...) at noise levels sigma (batch,)."""
+        """Returns the denoised latents of x (batch, ...) at noise levels sigma (batch,)."""
         level = sigma.reshape(-1, *[1] * (x.ndim - 1))
         scale = (1 + level**2).sqrt()
         output = self.network(x / scale, self.find_timesteps(sigma), **arguments)

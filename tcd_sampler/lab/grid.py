@@ -1,4 +1,4 @@
-"""Draws one prompt and seed with each sampler at 2 to 20 steps, and with TCD at four gammas: `tcd grid`."""
+"""The command grid: compares samplers at 2 to 20 steps, and four gammas, in one image."""
 
 import argparse
 from dataclasses import replace
@@ -28,7 +28,12 @@ def draw_grid(model: Model, request: Request) -> Image.Image:
         {f"{name}, {steps} steps": replace(request, sampler=sampler, steps=steps) for steps in STEPS}
         for name, sampler in SAMPLERS.items()
     ]
-    rows.append({f"TCD, gamma {gamma:g}": replace(request, steps=GAMMA_STEPS, gamma=gamma) for gamma in GAMMAS})
+    rows.append(
+        {
+            f"TCD, {GAMMA_STEPS} steps, gamma {gamma:g}": replace(request, steps=GAMMA_STEPS, gamma=gamma)
+            for gamma in GAMMAS
+        }
+    )
     columns = max(map(len, rows))
     grid = Image.new("RGB", (columns * SIDE, len(rows) * (SIDE + LABEL)), "white")
     draw, font = ImageDraw.Draw(grid), ImageFont.load_default(15)

@@ -1,4 +1,4 @@
-"""Checks where a command is to write before it works for minutes, and writes images."""
+"""Checks output files before a command starts its work, and writes images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from . import messages
 
 
 def check_folder(option: str, path: Path) -> None:
-    """Raise UserError if the file's folder does not exist."""
+    """Raises UserError if the file's folder does not exist."""
     if not path.parent.is_dir():
         raise UserError(messages.NO_FOLDER, field=option, file=path, folder=path.parent)
 
 
 def check_output(path: Path) -> None:
-    """Raise UserError if --output is not an image file in a folder that exists."""
+    """Raises UserError if --output is not an image file in a folder that exists."""
     check_folder("--output", path)
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         raise UserError(messages.NO_IMAGE_SUFFIX, file=path)
@@ -26,7 +26,7 @@ def check_output(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise UserError if --output cannot be written in the block."""
+    """Raises UserError if --output cannot be written in the block."""
     try:
         yield
     except OSError as error:
@@ -34,7 +34,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_image(image: Image.Image, path: Path, parameters: str) -> None:
-    """Write an image with its settings, which PNG files keep as the WebUI's do."""
+    """Writes an image with its infotext, which PNG files store as the WebUI's do. Raises UserError if it cannot."""
     settings = PngInfo()
     settings.add_text("parameters", parameters)
     with writing(path):

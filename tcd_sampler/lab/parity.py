@@ -1,4 +1,4 @@
-"""Compares sample_tcd with diffusers' TCDScheduler for all steps and gammas: `tcd parity`."""
+"""The command parity: compares sample_tcd with diffusers' TCDScheduler for all steps and gammas."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from .output import check_output, writing
 STEPS = range(1, 51)
 GAMMAS = [i / 20 for i in range(21)]
 LIMITS = {torch.float32: 1e-5, torch.float64: 1e-10}
-"""The relative L2 distance that each precision has to stay below."""
+"""The largest relative L2 distance allowed, by precision."""
 
 
 class Reference:
@@ -36,7 +36,7 @@ class Reference:
         gamma: float,
         **timesteps: int | list[int],
     ) -> list[torch.Tensor]:
-        """The latent before each step, and the final one. timesteps is what set_timesteps takes."""
+        """Returns the latents before each step and the final ones. timesteps: the arguments of set_timesteps."""
         self.scheduler.set_timesteps(**timesteps)
         latents = [x]
         with mock.patch("diffusers.schedulers.scheduling_tcd.randn_tensor", side_effect=lambda *_, **__: next(noises)):
@@ -53,7 +53,7 @@ def sample(
     gamma: float,
     sigmas: torch.Tensor,
 ) -> list[torch.Tensor]:
-    """The same latents from sample_tcd, in the reference's units."""
+    """Returns the same latents of sample_tcd, scaled to unit variance as the reference's are."""
     latents: list[torch.Tensor] = []
     final = sample_tcd(
         denoiser,
@@ -68,7 +68,7 @@ def sample(
 
 
 def get_network(alphas_cumprod: torch.Tensor) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """A smooth stand-in for a UNet: the exact epsilon of unit Gaussian data, bent by how pixels and channels mix."""
+    """Returns a smooth stand-in for a UNet: the exact epsilon of Gaussian data, plus a mix of pixels and channels."""
 
     def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         a = alphas_cumprod[t.round().long()].reshape(-1, 1, 1, 1)
@@ -78,13 +78,13 @@ def get_network(alphas_cumprod: torch.Tensor) -> Callable[[torch.Tensor, torch.T
 
 
 def relative_distance(ours: list[torch.Tensor], reference: list[torch.Tensor]) -> float:
-    """The largest relative L2 distance of two runs, over all of their latents."""
+    """Returns the largest relative L2 distance of two runs, over all of their latents."""
     assert len(ours) == len(reference)
     return max(float((a - b).norm() / b.norm()) for a, b in zip(ours, reference))
 
 
 def measure(n: int, gamma: float, prediction_type: str, dtype: torch.dtype) -> float:
-    """How far sample_tcd is from the reference with n steps, on the same start and step noise."""
+    """Returns sample_tcd's distance from the reference with n steps, on the same initial and step noise."""
     reference = Reference(prediction_type, dtype)
     alphas_cumprod = reference.scheduler.alphas_cumprod
     network = get_network(alphas_cumprod)
@@ -99,7 +99,7 @@ def measure(n: int, gamma: float, prediction_type: str, dtype: torch.dtype) -> f
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Tensors this small are faster on one thread."""
+    """Runs the block on one thread, which is faster for tensors this small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -107,7 +107,7 @@ def single_thread() -> Iterator[None]:
 
 
 def draw(distances: dict[tuple[str, torch.dtype], torch.Tensor], output: Path) -> None:
-    """One map per prediction type and precision, steps by gamma, coloured by the distance's power of ten."""
+    """Draws a map of the distance over steps and gamma for each prediction type and precision."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(2, 2, figsize=(10, 6), sharex=True, sharey=True, layout="constrained")
@@ -116,7 +116,7 @@ def draw(distances: dict[tuple[str, torch.dtype], torch.Tensor], output: Path) -
             distance.clamp(min=1e-17).log10(), origin="lower", aspect="auto", extent=(0.5, 50.5, -0.025, 1.025),
             vmin=-17, vmax=-5, cmap="viridis",
         )  # fmt: skip
-        axis.set_title(f"{prediction_type}, {str(dtype).removeprefix('torch.')}: at most {distance.max():.0e}")
+        axis.set_title(f"{prediction_type}, {str(dtype).removeprefix('torch.')}: at most {distance.max():.1e}")
     figure.supxlabel("steps")
     figure.supylabel("gamma")
     figure.colorbar(image, ax=axes, label="log10 of the relative L2 distance to diffusers' TCDScheduler")

@@ -10,13 +10,13 @@ from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.samplers import SAMPLERS, get_uniform
-from tcd_sampler.lab.evaluation.classifier import NOTHING, QUESTIONS, UNASKED, get_accuracy, get_answers
+from tcd_sampler.lab.evaluation.classifier import IGNORED, LABELS, NOTHING, get_accuracy, get_labels
 from tcd_sampler.lab.evaluation.frechet import get_error, get_frechet_distance
 from tcd_sampler.lab.evaluation.measure import (
-    EVALUATIONS,
     GAMMAS,
+    UNET_CALLS,
     Point,
-    generate_captions,
+    generate_images,
     get_captions,
     get_methods,
     get_missing,
@@ -57,14 +57,14 @@ def test_its_error_is_that_of_repeated_draws():
 
 
 def test_answers_and_accuracy():
-    answers = get_answers(SCENE)
-    assert answers == [1, NOTHING, NOTHING, 3, UNASKED, UNASKED, 2, UNASKED, UNASKED, 1, 2]
-    assert len(answers) == len(QUESTIONS)
+    answers = get_labels(SCENE)
+    assert answers == [1, NOTHING, NOTHING, 3, IGNORED, IGNORED, 2, IGNORED, IGNORED, 1, 2]
+    assert len(answers) == len(LABELS)
 
     def classifier(images):
-        """Says the same of all: right, but for the colour, and sees a thing too many, which nobody asked about."""
+        """Says the same of all: right, but for the color, and sees a thing too many, which nobody asked about."""
         said = [1, 4, 8, 7, 0, 0, 2, 0, 0, 1, 2]
-        return [torch.eye(count)[[answer]] for answer, count in zip(said, QUESTIONS.values())]
+        return [torch.eye(count)[[answer]] for answer, count in zip(said, LABELS.values())]
 
     assert get_accuracy(classifier, torch.zeros(1, 3, 128, 128), [SCENE]).tolist() == [pytest.approx(4 / 5)]
 
@@ -77,11 +77,11 @@ def test_captions_are_held_out():
 def test_no_method_evaluates_the_model_more_often_than_it_may(method, model, monkeypatch):
     calls = []
     monkeypatch.setattr(Guided, "__call__", lambda self, x, sigma: calls.append(sigma) or x * 0.1)
-    for evaluations in (2, 4):
+    for unet_calls in (2, 4):
         calls.clear()
-        [images] = generate_captions(model, method, get_captions(2), evaluations)
+        [images] = generate_images(model, method, get_captions(2), unet_calls)
         assert images.shape == (2, 3, 128, 128)
-        assert evaluations - (method.order - 1) == len(calls)
+        assert unet_calls - (method.order - 1) == len(calls)
 
 
 def get_denoised(x, sigma):
@@ -156,7 +156,7 @@ def test_the_command_draws_what_a_file_has(tmp_path, capsys):
     methods = [None, *get_methods()]
     points = [
         Point(method.name if method else "real images", n, 2.0, 0.1, 0.8, 0.01)
-        for n in (0, *EVALUATIONS)
+        for n in (0, *UNET_CALLS)
         for method in methods
     ]
     write_points(tmp_path / "points.json", points)
@@ -169,8 +169,8 @@ def test_the_command_draws_what_a_file_has(tmp_path, capsys):
 
 
 def test_the_command_measures_what_is_missing(trained, tmp_path, monkeypatch):
-    """All of it, with few images and one number of evaluations."""
-    for name, value in (("EVALUATIONS", (2,)), ("REPEATS", 2), ("BATCH", 8)):
+    """All of it, with few images and one number of unet_calls."""
+    for name, value in (("UNET_CALLS", (2,)), ("REPEATS", 2), ("BATCH", 8)):
         monkeypatch.setattr(f"tcd_sampler.lab.evaluation.measure.{name}", value)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.LORAS", trained.loras)
@@ -178,7 +178,7 @@ def test_the_command_measures_what_is_missing(trained, tmp_path, monkeypatch):
     from tcd_sampler.lab.evaluation.measure import measure_all
 
     points = measure_all(16, tmp_path / "points.json")
-    assert [(point.method, point.evaluations) for point in points] == [
+    assert [(point.method, point.unet_calls) for point in points] == [
         ("real images", 0),
         *((method.name, 2) for method in get_methods()),
     ]

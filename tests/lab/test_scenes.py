@@ -5,7 +5,7 @@ import torch
 
 from tcd_sampler.lab.miniature.drawing import SIZE, draw_scene
 from tcd_sampler.lab.miniature.scenes import (
-    COLOURS,
+    COLORS,
     GROUNDS,
     PATTERNS,
     PLACES,
@@ -16,7 +16,7 @@ from tcd_sampler.lab.miniature.scenes import (
     choose_scene,
 )
 
-LOOKS = [Look(*words) for words in itertools.product(SHAPES, COLOURS, PATTERNS)]
+LOOKS = [Look(*words) for words in itertools.product(SHAPES, COLORS, PATTERNS)]
 
 
 def test_captions():
@@ -28,7 +28,7 @@ def test_the_looks_that_are_held_out_have_every_word():
     held_out = [look for look in LOOKS if look.is_held_out]
     assert len(held_out) == len(LOOKS) / 8
     assert {(look.shape, look.pattern) for look in held_out} == set(itertools.product(SHAPES, PATTERNS))
-    assert {look.colour for look in held_out} == set(COLOURS)
+    assert {look.color for look in held_out} == set(COLORS)
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -56,18 +56,18 @@ def test_images_are_drawn():
         assert image.std() > 0.05
 
 
-@pytest.mark.parametrize("word", ["shape", "colour", "pattern"])
+@pytest.mark.parametrize("word", ["shape", "color", "pattern"])
 @pytest.mark.parametrize("place", PLACES)
 def test_every_word_shows_where_it_should(word, place):
     """Two scenes that differ in one word of a thing differ about its place."""
-    words = {"shape": SHAPES, "colour": COLOURS, "pattern": PATTERNS}[word]
+    words = {"shape": SHAPES, "color": COLORS, "pattern": PATTERNS}[word]
     for a, b in itertools.combinations(words, 2):
         looks = [Look("ball", "red", "plain")._replace(**{word: value}) for value in (a, b)]
         first, second = (draw_scene(Scene(((place, look),), "grass", "day"), 1) for look in looks)
         changed = ((first - second).abs().sum(0) > 0.1).any(0).nonzero().flatten()
-        centre = SIZE * {"left": 0.27, "middle": 0.5, "right": 0.73}[place]
+        center = SIZE * {"left": 0.27, "middle": 0.5, "right": 0.73}[place]
         assert len(changed) > 5
-        assert abs(changed.float().mean() - centre) < SIZE * 0.08
+        assert abs(changed.float().mean() - center) < SIZE * 0.08
 
 
 @pytest.mark.parametrize(("field", "values"), [("ground", GROUNDS), ("sky", SKIES)])

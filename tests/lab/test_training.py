@@ -166,12 +166,12 @@ def test_guidance_is_distilled_in(monkeypatch):
     assert (starts[0] - starts[1]).abs().mean() > 0.01
 
 
-def test_normalised_latents_decode_to_the_same_images():
+def test_normalized_latents_decode_to_the_same_images():
     torch.manual_seed(0)
     vae = vae_training.build_vae()
     images = vae_training.draw_batch(0, 1)
     before = vae.decode(vae.encode(images).latent_dist.mean).sample
-    vae_training.normalise(vae, images)
+    vae_training.normalize(vae, images)
     latents = vae.encode(images).latent_dist.mean
     assert (latents.mean((0, 2, 3)) * 0.13025).abs().max() < 1e-3
     assert (latents.std((0, 2, 3)) * 0.13025 - 1).abs().max() < 1e-3

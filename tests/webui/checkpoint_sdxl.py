@@ -238,7 +238,7 @@ def smooth(count, channels, size, deviation):
 
 
 def fit_vae(model):
-    """Latents become the image's colours at an eighth of its size, and the decoder's task is to invert that."""
+    """Latents become the image's colors at an eighth of its size, and the decoder's task is to invert that."""
     vae = model.first_stage_model
     for conv in (vae.quant_conv, vae.post_quant_conv):
         conv.weight.copy_(torch.eye(len(conv.weight))[:, :, None, None])

@@ -10,7 +10,7 @@ MODES = ["Balanced", "My prompt is more important", "ControlNet is more importan
 
 def write_adapter(file, width=320, gain=4.0):
     """A T2I-Adapter for a UNet of one level: to each latent's pixel it adds how bright the image is there."""
-    conv_in = torch.zeros(width, 192, 3, 3)  # three colours of 8x8 pixels
+    conv_in = torch.zeros(width, 192, 3, 3)  # three colors of 8x8 pixels
     signs = torch.where(torch.rand(width, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
     conv_in[:, :, 1, 1] = gain / 192 * signs[:, None]
     weights = {"conv_in.weight": conv_in, "conv_in.bias": torch.zeros(width)}

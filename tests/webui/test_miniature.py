@@ -37,7 +37,7 @@ def run(jobs, *gamma, prompt=CAPTION + LORA, **fields):
 
 
 def get_difference(generated, image):
-    """In levels of 255, of each pixel and colour."""
+    """In levels of 255, of each pixel and color."""
     return abs(generated - numpy.asarray(image, float))
 
 

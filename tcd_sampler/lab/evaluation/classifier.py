@@ -1,4 +1,4 @@
-"""A small network that says what an image shows: whether its caption is right, and features to compare images in."""
+"""A small classifier of the miniature's images. It checks captions and gives features for the Fréchet distance."""
 
 import torch
 from safetensors.torch import load_file
@@ -6,29 +6,29 @@ from torch import nn
 from torch.nn import functional
 
 from ..miniature import CLASSIFIER
-from ..miniature.scenes import COLOURS, GROUNDS, PATTERNS, PLACES, SHAPES, SKIES, Scene
+from ..miniature.scenes import COLORS, GROUNDS, PATTERNS, PLACES, SHAPES, SKIES, Scene
 
 WIDTHS = (3, 32, 64, 96, 96)
 FEATURES = 64
 
 NOTHING = len(SHAPES)
-"""The shape at a place where no thing is."""
+"""The shape label of an empty place."""
 
-QUESTIONS = {
+LABELS = {
     **{f"shape {place}": len(SHAPES) + 1 for place in PLACES},
-    **{f"colour {place}": len(COLOURS) for place in PLACES},
+    **{f"color {place}": len(COLORS) for place in PLACES},
     **{f"pattern {place}": len(PATTERNS) for place in PLACES},
     "ground": len(GROUNDS),
     "sky": len(SKIES),
 }
-"""What is asked of an image, with the number of answers."""
+"""The labels of an image, with the number of classes of each."""
 
-UNASKED = -100
-"""Answers the questions for colour and pattern where there is nothing; torch's cross entropy passes over it."""
+IGNORED = -100
+"""The color and pattern of an empty place. torch's cross entropy ignores it."""
 
 
 class Classifier(nn.Module):
-    """Images (batch, 3, 128, 128) from -1 to 1, to features; and those to answers."""
+    """Classifies images (batch, 3, 128, 128) from -1 to 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,40 +39,41 @@ class Classifier(nn.Module):
         ]
         self.stages = nn.Sequential(*stages)
         self.to_features = nn.Linear(WIDTHS[-1] * 16, FEATURES)
-        self.to_answers = nn.Linear(FEATURES, sum(QUESTIONS.values()))
+        self.to_logits = nn.Linear(FEATURES, sum(LABELS.values()))
 
     def get_features(self, images: torch.Tensor) -> torch.Tensor:
-        """(batch, FEATURES): what all answers are read from."""
+        """Returns features (batch, FEATURES), from which all labels are predicted."""
         maps = functional.adaptive_avg_pool2d(self.stages(images), 4)
         features: torch.Tensor = self.to_features(maps.flatten(1))
         return features
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """The scores of the answers to each question."""
-        answers: torch.Tensor = self.to_answers(functional.silu(self.get_features(images)))
-        return list(answers.split(list(QUESTIONS.values()), 1))
+        """Returns the logits of each label, in the order of LABELS: a list of (batch, classes)."""
+        logits: torch.Tensor = self.to_logits(functional.silu(self.get_features(images)))
+        return list(logits.split(list(LABELS.values()), 1))
 
 
 def load_classifier() -> Classifier:
+    """Returns the bundled classifier, for inference."""
     classifier = Classifier().requires_grad_(False)
     classifier.load_state_dict(load_file(CLASSIFIER))
     return classifier.eval()
 
 
-def get_answers(scene: Scene) -> list[int]:
-    """The right answers to QUESTIONS."""
+def get_labels(scene: Scene) -> list[int]:
+    """Returns the class of each label, in the order of LABELS."""
     looks = dict(scene.things)
     shapes = [SHAPES.index(looks[place].shape) if place in looks else NOTHING for place in PLACES]
-    colours = [COLOURS.index(looks[place].colour) if place in looks else UNASKED for place in PLACES]
-    patterns = [PATTERNS.index(looks[place].pattern) if place in looks else UNASKED for place in PLACES]
-    return [*shapes, *colours, *patterns, GROUNDS.index(scene.ground), SKIES.index(scene.sky)]
+    colors = [COLORS.index(looks[place].color) if place in looks else IGNORED for place in PLACES]
+    patterns = [PATTERNS.index(looks[place].pattern) if place in looks else IGNORED for place in PLACES]
+    return [*shapes, *colors, *patterns, GROUNDS.index(scene.ground), SKIES.index(scene.sky)]
 
 
 def get_accuracy(classifier: Classifier, images: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
-    """For each image, the share of what its caption asks for that the classifier sees in it: (batch,)."""
-    expected = torch.tensor([get_answers(scene) for scene in scenes])
+    """Returns the share of each caption that the classifier finds in its image: (batch,)."""
+    expected = torch.tensor([get_labels(scene) for scene in scenes])
     seen = torch.stack([scores.argmax(1) for scores in classifier(images)], 1)
-    # a place without a thing is nothing that a caption asks for
-    things = torch.arange(len(QUESTIONS)) < len(PLACES)
-    asked = (expected != UNASKED) & ~(things & (expected == NOTHING))
-    return ((seen == expected) & asked).sum(1) / asked.sum(1)
+    # captions do not mention empty places
+    things = torch.arange(len(LABELS)) < len(PLACES)
+    relevant = (expected != IGNORED) & ~(things & (expected == NOTHING))
+    return ((seen == expected) & relevant).sum(1) / relevant.sum(1)

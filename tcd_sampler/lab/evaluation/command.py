@@ -1,4 +1,4 @@
-"""Measures TCD beside LCM, its teacher and other TCDs on the miniature, and draws the figures: `tcd evaluate`.
+"""The command evaluate: measures TCD, LCM, undistilled samplers and other TCD samplers on the miniature.
 
 RESULTS keeps what is measured, and only what is missing in it is measured. With docs/evaluation.json that takes
 seconds, without it about an hour on two cores.

@@ -1,13 +1,12 @@
-"""The Fréchet distance of two sets of images, in a space of features, as if each set were normally distributed."""
+"""The Fréchet distance between the features of two sets of images."""
 
 import torch
 
 
 def get_frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), for features (images, features) in double precision.
+    """Returns |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the distance of FID (arXiv 1706.08500).
 
-    It is that of FID (arXiv 1706.08500), which takes them from an Inception network. Sets of finite size have one even
-    where they come from the same distribution: about the number of features over that of images, times their spread.
+    a, b: features (images, features). Two finite samples of one distribution have a positive distance too.
     """
     a, b = a.double(), b.double()
     root_a = get_root(torch.cov(a.T))
@@ -17,14 +16,15 @@ def get_frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def get_root(covariance: torch.Tensor) -> torch.Tensor:
+    """Returns the square root of a symmetric positive semidefinite matrix."""
     values, vectors = torch.linalg.eigh(covariance)
     return vectors * values.clamp(min=0).sqrt() @ vectors.T
 
 
 def get_error(a: torch.Tensor, b: torch.Tensor, halves: int = 8) -> float:
-    """The standard error of the distance, from how it varies over random halves of the captions.
+    """Returns the standard error of the distance, from its variation over random halves of the captions.
 
-    b has several images of each caption of a, all of them once, then again: (repeats * captions, features).
+    a: (captions, features). b: (repeats * captions, features), with all captions in each repeat.
     """
     generator = torch.Generator().manual_seed(0)
     repeats = b.reshape(-1, *a.shape)
@@ -35,5 +35,5 @@ def get_error(a: torch.Tensor, b: torch.Tensor, halves: int = 8) -> float:
             for half in torch.randperm(len(a), generator=generator).chunk(2)
         )
         distances.append(first - second)
-    # the difference of two halves varies twice as much as one half does, and a half twice as much as the whole
+    # the variance of the difference is twice that of a half, and that of a half is twice that of the whole
     return float(torch.tensor(distances).square().mean().sqrt() / 2)

@@ -1,4 +1,4 @@
-"""Generates held-out captions with every sampler at every number of evaluations, and measures what comes out."""
+"""Generates images for held-out captions with every sampler and number of UNet calls, and measures them."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def sample_dpmpp_2s(
 ) -> torch.Tensor:
     """DPM-Solver++(2S), by diffusers. It adds no noise.
 
-    diffusers counts evaluations: each step of two goes through the level half-way on a log scale, and the step to 0
+    diffusers counts UNet calls: each step of two goes through the level half-way on a log scale, and the step to 0
     is of one.
     """
     between = (sigmas[:-2] * sigmas[1:-1]).sqrt()
@@ -42,9 +42,9 @@ def sample_dpmpp_2s(
 
 
 DPM_2S = Sampler("DPM++ 2S", sample_dpmpp_2s, "Karras", get_karras)
-"""The paper's teacher: two evaluations a step."""
+"""The paper's teacher: two UNet calls per step."""
 
-EVALUATIONS = (1, 2, 4, 8, 16, 32, 50)
+UNET_CALLS = (1, 2, 4, 8, 16, 32, 50)
 GAMMAS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 BATCH = 64
 REPEATS = 8
@@ -59,13 +59,13 @@ SCENES = 1 << 30
 
 @dataclass(frozen=True)
 class Method:
-    """A sampler as it is measured."""
+    """A sampler with the settings that it is measured with."""
 
     name: str
     sampler: Sampler
     gamma: float = DEFAULT_GAMMA
     order: int = 1
-    """Evaluations of the model in a step."""
+    """UNet calls per step."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Point:
     """
 
     method: str
-    evaluations: int
+    unet_calls: int
     distance: float
     distance_error: float
     accuracy: float
@@ -95,16 +95,16 @@ def get_name(gamma: float) -> str:
 
 
 def get_captions(count: int, seed: int = SCENES) -> list[Scene]:
-    """Scenes with looks that no training scene had."""
+    """Returns scenes whose looks are in no training scene."""
     return [choose_scene(i, held_out=True) for i in range(seed, seed + count)]
 
 
 @torch.no_grad()
-def generate_captions(model: Model, method: Method, scenes: list[Scene], evaluations: int) -> Iterator[torch.Tensor]:
-    """Images in batches, with the same noise for every method."""
+def generate_images(model: Model, method: Method, scenes: list[Scene], unet_calls: int) -> Iterator[torch.Tensor]:
+    """Yields images (batch, 3, SIZE, SIZE) from -1 to 1, from the same noise for every method."""
     model.use_lora(method.sampler.lora)
     guidance = 1.0 if method.sampler.lora else model.guidance
-    steps = max(evaluations // method.order, 1)
+    steps = max(unet_calls // method.order, 1)
     side = SIZE // PIXELS_PER_LATENT
     for first in range(0, len(scenes), BATCH):
         captions = [scene.caption for scene in scenes[first : first + BATCH]]
@@ -117,7 +117,7 @@ def generate_captions(model: Model, method: Method, scenes: list[Scene], evaluat
 
 
 def draw_real(scenes: list[Scene]) -> Iterator[torch.Tensor]:
-    """Real images of the scenes in batches, all of them once, then again with other seeds."""
+    """Yields REPEATS batches of real images of all scenes, each with its own seeds."""
     for repeat in range(REPEATS):
         seed = SCENES + repeat * len(scenes)
         yield torch.stack([draw_scene(scene, seed + i) for i, scene in enumerate(scenes)]) * 2 - 1
@@ -125,19 +125,23 @@ def draw_real(scenes: list[Scene]) -> Iterator[torch.Tensor]:
 
 @torch.no_grad()
 def get_features(classifier: Classifier, batches: Iterator[torch.Tensor]) -> torch.Tensor:
+    """Returns the features of all images, (images, FEATURES)."""
     return torch.cat([classifier.get_features(batch) for batch in batches])
 
 
 @torch.no_grad()
 def measure(
-    name: str, evaluations: int, classifier: Classifier, images: torch.Tensor, scenes: list[Scene], real: torch.Tensor
+    name: str, unet_calls: int, classifier: Classifier, images: torch.Tensor, scenes: list[Scene], real: torch.Tensor
 ) -> Point:
-    """real: the features of the real images."""
+    """Measures the images of one method.
+
+    images: (scenes, 3, SIZE, SIZE) from -1 to 1. real: the real images' features, (repeats * scenes, FEATURES).
+    """
     features = classifier.get_features(images)
     accuracies = get_accuracy(classifier, images, scenes)
     return Point(
         method=name,
-        evaluations=evaluations,
+        unet_calls=unet_calls,
         distance=get_frechet_distance(features, real),
         distance_error=get_error(features, real),
         accuracy=float(accuracies.mean()),
@@ -146,15 +150,15 @@ def measure(
 
 
 def get_missing(points: list[Point]) -> list[tuple[Method | None, int]]:
-    """What is not measured yet; None is the real images."""
-    known = {(point.method, point.evaluations) for point in points}
+    """Returns the methods and numbers of UNet calls that are not measured yet. The method None is the real images."""
+    known = {(point.method, point.unet_calls) for point in points}
     wanted: list[tuple[Method | None, int]] = [(None, 0)]
-    wanted += [(method, n) for n in EVALUATIONS for method in get_methods() if method.order <= n]
+    wanted += [(method, n) for n in UNET_CALLS for method in get_methods() if method.order <= n]
     return [(method, n) for method, n in wanted if (method.name if method else REAL_IMAGES, n) not in known]
 
 
 def measure_all(count: int, path: Path) -> list[Point]:
-    """All points; those that the file has already are not measured again, so that it can be stopped and go on."""
+    """Measures what the file does not contain yet, adds it to the file, and returns everything."""
     points = read_points(path)
     missing = get_missing(points)
     if not missing:
@@ -162,20 +166,20 @@ def measure_all(count: int, path: Path) -> list[Point]:
     model, classifier = load_miniature(), load_classifier()
     scenes = get_captions(count)
     real = get_features(classifier, draw_real(scenes))
-    for method, evaluations in missing:
+    for method, unet_calls in missing:
         if method is None:
             batches = iter([torch.stack([draw_scene(scene, i) for i, scene in enumerate(scenes)]) * 2 - 1])
         else:
-            batches = generate_captions(model, method, scenes, evaluations)
+            batches = generate_images(model, method, scenes, unet_calls)
         name = method.name if method else REAL_IMAGES
-        points.append(measure(name, evaluations, classifier, torch.cat(list(batches)), scenes, real))
+        points.append(measure(name, unet_calls, classifier, torch.cat(list(batches)), scenes, real))
         print(points[-1], flush=True)
         write_points(path, points)
     return points
 
 
 def read_points(path: Path) -> list[Point]:
-    """Return the points in a file, none if it does not exist. Raises UserError if it contains something else."""
+    """Returns the points in a file, or an empty list if there is no file. Raises UserError for any other content."""
     if not path.exists():
         return []
     try:

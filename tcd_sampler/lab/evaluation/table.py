@@ -1,20 +1,19 @@
-"""The evaluation in figures, and which gamma comes out best."""
+"""Prints the evaluation, and the best gamma for each number of steps."""
 
-from .measure import EVALUATIONS, GAMMAS, REAL_IMAGES, Point, get_name
+from .measure import GAMMAS, REAL_IMAGES, UNET_CALLS, Point, get_name
 
 Key = tuple[str, int]
 
 
-def by_key(points: list[Point]) -> dict[Key, Point]:
-    return {(point.method, point.evaluations): point for point in points}
+def index_points(points: list[Point]) -> dict[Key, Point]:
+    """Returns the points by method and number of UNet calls."""
+    return {(point.method, point.unet_calls): point for point in points}
 
 
-def get_best(points: list[Point], evaluations: int) -> list[float]:
-    """The gammas whose distance is not told apart from the least one's, best first: less than two standard errors."""
-    found = by_key(points)
-    known = [
-        (found[get_name(gamma), evaluations], gamma) for gamma in GAMMAS if (get_name(gamma), evaluations) in found
-    ]
+def get_best(points: list[Point], unet_calls: int) -> list[float]:
+    """Returns the gammas within two standard errors of the lowest distance, best first."""
+    found = index_points(points)
+    known = [(found[get_name(gamma), unet_calls], gamma) for gamma in GAMMAS if (get_name(gamma), unet_calls) in found]
     known.sort(key=lambda pair: pair[0].distance)
     if not known:
         return []
@@ -27,13 +26,13 @@ def get_best(points: list[Point], evaluations: int) -> list[float]:
 
 
 def print_rows(points: list[Point], title: str, value: str, error: str, digits: int) -> None:
-    found = by_key(points)
-    methods = list(dict.fromkeys(point.method for point in points if point.evaluations))
-    print(f"\n{title}\n{'evaluations':<26}" + "".join(f"{evaluations:<14}" for evaluations in EVALUATIONS))
+    found = index_points(points)
+    methods = list(dict.fromkeys(point.method for point in points if point.unet_calls))
+    print(f"\n{title}\n{'UNet calls':<26}" + "".join(f"{unet_calls:<14}" for unet_calls in UNET_CALLS))
     for method in methods:
         cells = []
-        for evaluations in EVALUATIONS:
-            point = found.get((method, evaluations))
+        for unet_calls in UNET_CALLS:
+            point = found.get((method, unet_calls))
             text = f"{getattr(point, value):.{digits}f} ±{getattr(point, error):.{digits}f}" if point else "-"
             cells.append(f"{text:<14}")
         print(f"{method:<26}" + "".join(cells))
@@ -44,9 +43,9 @@ def print_rows(points: list[Point], title: str, value: str, error: str, digits: 
 
 def print_table(points: list[Point]) -> None:
     print_rows(points, "Fréchet distance to real images (less is better)", "distance", "distance_error", 2)
-    print_rows(points, "Share of the caption that is right (more is better)", "accuracy", "accuracy_error", 3)
-    print("\nBest gamma by the distance, with those that cannot be told from it:")
-    for evaluations in EVALUATIONS[1:]:  # a single step has no gamma
-        best = get_best(points, evaluations)
+    print_rows(points, "Share of the caption in the image (more is better)", "accuracy", "accuracy_error", 3)
+    print("\nBest gamma by the distance, and those within two standard errors of it:")
+    for unet_calls in UNET_CALLS[1:]:  # a single step has no gamma
+        best = get_best(points, unet_calls)
         if best:
-            print(f"{evaluations:>4} steps: {best[0]:g}" + "".join(f", {gamma:g}" for gamma in best[1:]))
+            print(f"{unet_calls:>4} steps: {best[0]:g}" + "".join(f", {gamma:g}" for gamma in best[1:]))

@@ -1,6 +1,6 @@
-"""What other extensions for the WebUI call TCD, from their equations, to be measured beside it. None is for use.
+"""The samplers that other WebUI extensions call TCD, written from their equations, for comparison only.
 
-All of them take a gamma of 0.3 that the user cannot change, and the WebUI's Automatic schedule.
+All of them have a fixed gamma of 0.3 and use the WebUI's Automatic schedule.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from ...schedule import find_table, nearest_timesteps
 from ..demo.samplers import Sampler, get_uniform, with_generator
 
 GetDown = Callable[[float, float, torch.Tensor], torch.Tensor]
-"""sigma, sigma_next and the model's noise table to the noise level that the model takes the step to."""
+"""Maps sigma, sigma_next and the noise table to the noise level that a step denoises to."""
 
 
 def make_sample(get_down: GetDown) -> Callable[..., torch.Tensor]:
-    """A sampler that goes to a noise level of its own and adds noise up to the schedule's."""
+    """Returns a sampler whose steps denoise to get_down's noise level, then add noise up to the schedule's."""
 
     @torch.no_grad()
     def sample(
@@ -37,31 +37,31 @@ def make_sample(get_down: GetDown) -> Callable[..., torch.Tensor]:
 
 
 def share_of_timestep(sigma: float, table: torch.Tensor) -> torch.Tensor:
-    """The noise level at 1 - gamma of the timestep."""
+    """Returns the noise level at (1 - gamma) times the timestep of a noise level."""
     t = (1 - DEFAULT_GAMMA) * nearest_timesteps(torch.tensor([sigma]).to(table), table)
     return table[t.floor().long()][0]
 
 
-def from_current(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tensor:
-    """A share of the timestep where the step starts, where it should be one of that where it ends."""
+def end_from_current(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tensor:
+    """Uses the timestep at the step's start. TCD uses the one at its end."""
     return share_of_timestep(sigma, table).clamp(max=sigma_next)
 
 
-def from_next(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tensor:
-    """As it should be, but for the end: there it goes to no noise at all."""
+def end_from_next(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tensor:
+    """Equals TCD except at the end, where it denoises to noise level 0 instead of timestep 0."""
     return share_of_timestep(sigma_next, table)
 
 
-def as_ddpm(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tensor:
-    """DDPM's (arXiv 2006.11239), with gamma for no more than a switch of its noise."""
+def end_from_ddpm(sigma: float, sigma_next: float, table: torch.Tensor) -> torch.Tensor:
+    """DDPM's step (arXiv 2006.11239). Gamma only turns its noise on."""
     return torch.tensor(sigma_next**2 / sigma)
 
 
 VARIANTS = [
     Sampler(name, with_generator(make_sample(get_down)), "Uniform", get_uniform, lora="tcd")
     for name, get_down in {
-        "TCD, Euler A variant": from_current,
-        "TCD, DDPM variant": as_ddpm,
-        "TCD, without timestep 0": from_next,
+        "TCD, Euler A variant": end_from_current,
+        "TCD, DDPM variant": end_from_ddpm,
+        "TCD, without timestep 0": end_from_next,
     }.items()
 ]

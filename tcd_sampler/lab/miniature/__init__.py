@@ -1,4 +1,4 @@
-"""A tiny latent diffusion model of SDXL's layout, with a TCD-LoRA and an LCM-LoRA for it."""
+"""A tiny latent diffusion model in SDXL's layout, with a TCD LoRA and an LCM LoRA."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ FILES = Path(__file__).parent / "files"
 CHECKPOINT = FILES / "miniature.safetensors"
 LORAS = {"tcd": FILES / "miniature-tcd-lora.safetensors", "lcm": FILES / "miniature-lcm-lora.safetensors"}
 CLASSIFIER = FILES / "classifier.safetensors"
-"""Tells what an image of the miniature shows; see tcd_sampler.lab.evaluation.classifier."""
+"""See tcd_sampler.lab.evaluation.classifier."""
 
 CLIP = FILES / "clip"
-"""The tokenizer, and the text encoders' configuration."""
+"""The folder of the tokenizer."""

@@ -1,4 +1,4 @@
-"""The miniature's networks: SDXL's, with every width cut down, as diffusers and transformers build them."""
+"""The miniature's networks: SDXL's with smaller widths, built by diffusers and transformers."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ import transformers
 
 LATENT_CHANNELS, PIXELS_PER_LATENT = 4, 8
 SCALE_FACTOR = 0.13025
-"""Of SDXL: the encoder's latents times this have unit variance."""
+"""SDXL's factor: the encoder's latents times this have unit variance."""
 
 TEXT_WIDTH = 96
 TOKENS = 77
 SIZE_WIDTH = 32
-"""Numbers that each of the six in time_ids (an image's size, its crop, the size to generate) becomes."""
+"""The embedding width of each of the six numbers in time_ids: original size, crop and target size."""
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
@@ -41,7 +41,7 @@ UNET: dict[str, Any] = {
     "use_linear_projection": True,
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": SIZE_WIDTH,
-    "projection_class_embeddings_input_dim": 6 * SIZE_WIDTH,  # and no pooled text
+    "projection_class_embeddings_input_dim": 6 * SIZE_WIDTH,  # without pooled text
 }
 TEXT: dict[str, Any] = {
     "hidden_size": TEXT_WIDTH,
@@ -69,7 +69,7 @@ def get_text_config(tokenizer: Any) -> Any:
 
 
 class TextEncoders(torch.nn.Module):
-    """SDXL's two text encoders, of which the last layer but one is read. Both are of CLIP's kind here."""
+    """Two text encoders, of which the last layer but one is used, as in SDXL. Both are CLIP text models here."""
 
     def __init__(self, tokenizer: Any) -> None:
         super().__init__()
@@ -77,18 +77,19 @@ class TextEncoders(torch.nn.Module):
         self.models = torch.nn.ModuleList(transformers.CLIPTextModel(config) for _ in range(2))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens (batch, 77) to what the cross attention reads, (batch, 77, 2 * TEXT_WIDTH)."""
+        """Encodes tokens (batch, 77) for the cross attention: (batch, 77, 2 * TEXT_WIDTH)."""
         outputs = [model(tokens, output_hidden_states=True).hidden_states[-2] for model in self.models]
         return torch.cat(outputs, -1)
 
 
 def tokenize(tokenizer: Any, captions: list[str]) -> torch.Tensor:
+    """Returns the tokens of captions, (captions, 77)."""
     tokens = tokenizer(captions, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt")
     ids: torch.Tensor = tokens["input_ids"]
     return ids
 
 
 def get_size_conditioning(batch: int, size: int) -> dict[str, torch.Tensor]:
-    """SDXL's other conditioning, for an image that was not scaled or cropped: its sizes, and no pooled text."""
+    """Returns SDXL's size conditioning for square images that were not cropped, without pooled text."""
     time_ids = torch.tensor([size, size, 0, 0, size, size], dtype=torch.float32)
     return {"text_embeds": torch.zeros(batch, 0), "time_ids": time_ids.expand(batch, 6)}

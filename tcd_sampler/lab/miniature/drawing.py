@@ -1,4 +1,4 @@
-"""Draws scenes, out of distance functions and noise: every pixel is computed, and nothing is loaded."""
+"""Draws scenes from distance functions and noise, without image files."""
 
 import math
 from collections.abc import Callable
@@ -43,7 +43,7 @@ TRUNK, ROOF, CREAM = (0.40, 0.26, 0.14), (0.42, 0.20, 0.16), (0.95, 0.90, 0.78)
 
 
 def draw_scene(scene: Scene, seed: int) -> torch.Tensor:
-    """The scene's image, (3, SIZE, SIZE), from 0 to 1. The seed decides what the caption leaves open."""
+    """Returns the scene's image, (3, SIZE, SIZE), from 0 to 1. The seed decides what the caption leaves open."""
     generator = torch.Generator().manual_seed(seed)
     uniform: Callable[[float, float], float] = lambda low, high: (  # noqa: E731
         low + (high - low) * float(torch.rand((), generator=generator))
@@ -60,15 +60,15 @@ def draw_scene(scene: Scene, seed: int) -> torch.Tensor:
         ground = ground * (1 - 0.45 * (1 - shade).clamp(0, 1).sqrt())
     image = blend(draw_sky(scene.sky, x, y, horizon, generator), ground * light, cover(horizon - y))
     for (place, look, dx, foot), radius in zip(feet, radii):
-        centre = PLACE_X[place] + dx
-        image = draw_thing(image, look, (x - centre) / radius, (foot - y) / radius - 1, radius, light)
+        center = PLACE_X[place] + dx
+        image = draw_thing(image, look, (x - center) / radius, (foot - y) / radius - 1, radius, light)
     if scene.sky == "fog":
-        image = blend(image, colour_field(SKY["fog"][1]), 0.25 + 0.35 * (1 - y))
+        image = blend(image, color_field(SKY["fog"][1]), 0.25 + 0.35 * (1 - y))
     return image.clamp(0, 1)
 
 
 def cover(distance: Field, width: float = 1.0) -> Field:
-    """How much of each pixel is inside, where the distance to the edge is negative. width is the edge's, in pixels."""
+    """Returns the covered share of each pixel. Distances are negative inside. width: the soft edge's, in pixels."""
     return (0.5 - distance * SIZE / width).clamp(0, 1)
 
 
@@ -76,43 +76,41 @@ def blend(below: torch.Tensor, above: torch.Tensor, alpha: Field | float) -> tor
     return below + (above - below) * alpha
 
 
-def colour_field(rgb: tuple[float, float, float]) -> torch.Tensor:
+def color_field(rgb: tuple[float, float, float]) -> torch.Tensor:
     return torch.tensor(rgb)[:, None, None]
 
 
 def smooth_noise(rows: int, columns: int, generator: torch.Generator) -> Field:
-    """Noise from 0 to 1 that changes over so many cells in each direction."""
+    """Returns smooth noise from 0 to 1, interpolated between rows x columns random values."""
     cells = torch.rand(1, 1, rows, columns, generator=generator)
     return functional.interpolate(cells, size=(SIZE, SIZE), mode="bicubic", align_corners=True)[0, 0].clamp(0, 1)
 
 
 def draw_sky(sky: str, x: Field, y: Field, horizon: float, generator: torch.Generator) -> torch.Tensor:
-    above, below = map(colour_field, SKY[sky])
+    above, below = map(color_field, SKY[sky])
     image = blend(above, below, (y / horizon).clamp(0, 1))
     if sky == "day":
         clouds = 0.65 * smooth_noise(7, 4, generator) + 0.35 * smooth_noise(16, 9, generator)
-        return blend(
-            image, colour_field((1, 1, 1)), ((clouds - 0.55) * 5).clamp(0, 0.9) * (1 - y / horizon).clamp(0, 1)
-        )
+        return blend(image, color_field((1, 1, 1)), ((clouds - 0.55) * 5).clamp(0, 0.9) * (1 - y / horizon).clamp(0, 1))
     at_x, at_y = torch.rand(2, generator=generator).tolist()
     if sky == "sunset":
         distance = ((x - 0.2 - 0.6 * at_x) ** 2 + (y - horizon + 0.04) ** 2).sqrt()
-        image = blend(image, colour_field((1, 0.85, 0.45)), 0.7 * torch.exp(-distance / 0.12))
-        return blend(image, colour_field((1, 0.95, 0.70)), cover(distance - 0.09))
+        image = blend(image, color_field((1, 0.85, 0.45)), 0.7 * torch.exp(-distance / 0.12))
+        return blend(image, color_field((1, 0.95, 0.70)), cover(distance - 0.09))
     if sky == "night":
         stars = torch.rand(1, 1, SIZE + 1, SIZE + 1, generator=generator)
         stars = functional.max_pool2d(stars, 2, stride=1)[0, 0]
-        image = blend(image, colour_field((1, 1, 0.9)), ((stars - 0.994) * 150).clamp(0, 1))
+        image = blend(image, color_field((1, 1, 0.9)), ((stars - 0.994) * 150).clamp(0, 1))
         moon_x, moon_y = x - 0.15 - 0.7 * at_x, y - 0.10 - 0.08 * at_y
         disc = cover((moon_x**2 + moon_y**2).sqrt() - 0.07)
         bite = cover(((moon_x - 0.035) ** 2 + (moon_y + 0.015) ** 2).sqrt() - 0.06)
-        return blend(image, colour_field((1, 0.97, 0.80)), disc * (1 - bite))
+        return blend(image, color_field((1, 0.97, 0.80)), disc * (1 - bite))
     return image
 
 
 def draw_ground(ground: str, x: Field, y: Field, horizon: float, generator: torch.Generator) -> torch.Tensor:
-    """A texture of its own for each ground, coarser the nearer it is."""
-    dark, light = map(colour_field, GROUND[ground])
+    """Returns the ground's texture, (3, SIZE, SIZE), which is coarser near the lower edge."""
+    dark, light = map(color_field, GROUND[ground])
     depth = ((y - horizon) / (1 - horizon)).clamp(0.02, 1)
     rough = smooth_noise(6, 6, generator)
     if ground == "grass":
@@ -134,11 +132,11 @@ def draw_ground(ground: str, x: Field, y: Field, horizon: float, generator: torc
 
 
 def draw_thing(image: torch.Tensor, look: Look, x: Field, y: Field, radius: float, light: torch.Tensor) -> torch.Tensor:
-    """x and y in radii, from the thing's centre; y points up."""
+    """Draws an object over an image. x, y: pixels' positions in radii from the object's center; y points up."""
     shading = (0.84 - 0.20 * x + 0.16 * y).clamp(0.45, 1.1)
     surface = draw_surface(look, x, y)
     for distance, rgb in parts(look.shape, x, y):
-        layer = (surface if rgb is None else colour_field(rgb)) * shading * light
+        layer = (surface if rgb is None else color_field(rgb)) * shading * light
         distance = distance * radius
         image = blend(image, 0.35 * layer, cover(distance - 0.007))  # a dark outline
         image = blend(image, layer, cover(distance + 0.007))
@@ -146,9 +144,9 @@ def draw_thing(image: torch.Tensor, look: Look, x: Field, y: Field, radius: floa
 
 
 def draw_surface(look: Look, x: Field, y: Field) -> torch.Tensor:
-    """The thing's colour, with its pattern in a second one."""
-    first = colour_field(RGB[look.colour])
-    second = colour_field((0.45, 0.47, 0.50)) if look.colour == "white" else blend(first, colour_field((1, 1, 1)), 0.85)
+    """Returns the object's pattern in its two colors, (3, SIZE, SIZE)."""
+    first = color_field(RGB[look.color])
+    second = color_field((0.45, 0.47, 0.50)) if look.color == "white" else blend(first, color_field((1, 1, 1)), 0.85)
     soft = 18.0  # makes the edges about a pixel wide
     if look.pattern == "striped":
         return blend(first, second, (0.5 + soft / 4 * torch.sin(2 * math.pi * 1.6 * y)).clamp(0, 1))
@@ -162,7 +160,7 @@ def draw_surface(look: Look, x: Field, y: Field) -> torch.Tensor:
 
 
 Part = tuple[Field, tuple[float, float, float] | None]
-"""Distance from the edge in radii, negative inside; and a colour, or None for the thing's own."""
+"""The distance from the edge in radii, negative inside, and a color, or None for the object's own."""
 
 
 def parts(shape: str, x: Field, y: Field) -> list[Part]:

@@ -1,4 +1,4 @@
-"""Copies the miniature and its LoRAs into AUTOMATIC1111's WebUI: `tcd install-miniature`."""
+"""The command install-miniature: copies the miniature and its LoRAs into AUTOMATIC1111's WebUI."""
 
 import argparse
 import json
@@ -17,19 +17,22 @@ from .sgm_config import get_config
 
 
 def install_checkpoint(folder: Path) -> None:
-    """Copies the checkpoint, with its configuration beside it, and its tokenizer beside the folder."""
+    """Copies the checkpoint and its configuration into a folder, and the tokenizer beside that folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    clip = folder.resolve().parent / f"{CHECKPOINT.stem}-clip"  # what is in the folder is taken for checkpoints
+    clip = (
+        folder.resolve().parent / f"{CHECKPOINT.stem}-clip"
+    )  # inside the folder, the WebUI would list it as a checkpoint
     shutil.copytree(CLIP, clip, dirs_exist_ok=True)
     get_text_config(transformers.CLIPTokenizer.from_pretrained(CLIP)).save_pretrained(clip)
-    # the AMD fork opens these weights before it loads the checkpoint's; what is in them does not matter
+    # the AMD fork opens this file before it loads the checkpoint's weights, whatever it contains
     save_file({"none": torch.zeros(1)}, clip / "model.safetensors", {"format": "pt"})
     shutil.copy(CHECKPOINT, folder)
-    config = json.dumps(get_config(clip), indent=2)  # which is YAML too
+    config = json.dumps(get_config(clip), indent=2)  # JSON is YAML
     (folder / f"{CHECKPOINT.stem}.yaml").write_text(config, encoding="utf-8")
 
 
 def install_loras(folder: Path) -> None:
+    """Copies the LoRAs into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in LORAS.values():
         shutil.copy(path, folder)

@@ -1,4 +1,4 @@
-"""Where the tensors of diffusers' models are in a checkpoint of SDXL's layout."""
+"""Converts the names of tensors between diffusers' models and checkpoints in SDXL's layout."""
 
 import re
 
@@ -41,7 +41,7 @@ VAE_PARTS: Rules = {
     r"down_blocks\.(\d)\.downsamplers\.0": r"down.\1.downsample",
 }
 MATRIX = re.compile(r"mid_block\.attentions\.0\.to_.*weight$")
-"""Of the autoencoder, where SDXL's layout has convolutions of one pixel."""
+"""Matrices of the autoencoder. SDXL's layout stores them as 1x1 convolutions."""
 
 
 def replace_all(name: str, rules: Rules) -> str:
@@ -50,8 +50,8 @@ def replace_all(name: str, rules: Rules) -> str:
     return name
 
 
-def place_block(match: re.Match[str], layers: int = 2) -> str:
-    """The number of a UNet's block: those of a direction are counted through, and the first is not a resnet's."""
+def get_block_key(match: re.Match[str], layers: int = 2) -> str:
+    """Returns the key of a UNet block. The layout numbers all blocks of a direction; input block 0 is conv_in."""
     direction, stage, kind, index = match[1], int(match[2]), match[3], int(match[4])
     first = stage * (layers + 1)
     if kind == "downsamplers":
@@ -63,12 +63,12 @@ def place_block(match: re.Match[str], layers: int = 2) -> str:
 
 
 def get_unet_keys(names: list[str]) -> dict[str, str]:
-    """The key of each tensor of a UNet2DConditionModel with two layers a block, by its name there."""
+    """Returns the keys of a UNet2DConditionModel's tensors, by their names. It must have two layers per block."""
     block = r"^(down|up)_blocks\.(\d)\.(resnets|attentions|downsamplers|upsamplers)\.(\d)(?:(?<=samplers\.0)\.conv)?"
     keys = {}
     for name in names:
         parts = UNET_PARTS | (RESNET_PARTS if ".resnets." in name else {})
-        key = re.sub(block, place_block, replace_all(name, parts))
+        key = re.sub(block, get_block_key, replace_all(name, parts))
         stage = name.split(".")[1]
         attention = any(other.startswith(f"up_blocks.{stage}.attentions.") for other in names)
         keys[name] = UNET + key.replace("UPSAMPLER", "2" if attention else "1")
@@ -76,7 +76,7 @@ def get_unet_keys(names: list[str]) -> dict[str, str]:
 
 
 def get_vae_keys(names: list[str]) -> dict[str, str]:
-    """The same for an AutoencoderKL of four stages."""
+    """Returns the keys of an AutoencoderKL's tensors, by their names. It must have four stages."""
     up = r"up_blocks\.(\d)\.(resnets|upsamplers\.0)"
 
     def place(match: re.Match[str]) -> str:
@@ -86,7 +86,7 @@ def get_vae_keys(names: list[str]) -> dict[str, str]:
 
 
 def to_sdxl(unet: torch.nn.Module, vae: torch.nn.Module, texts: list[torch.nn.Module]) -> dict[str, torch.Tensor]:
-    """All tensors of a checkpoint."""
+    """Returns all tensors of a checkpoint, in float16."""
     weights = unet.state_dict()
     tensors = {key: weights[name] for name, key in get_unet_keys(list(weights)).items()}
     weights = vae.state_dict()
@@ -101,7 +101,10 @@ def to_sdxl(unet: torch.nn.Module, vae: torch.nn.Module, texts: list[torch.nn.Mo
 def from_sdxl(
     tensors: dict[str, torch.Tensor], unet: torch.nn.Module, vae: torch.nn.Module, texts: list[torch.nn.Module]
 ) -> None:
-    """Loads the checkpoint's tensors into the models. KeyError, or RuntimeError, where one is missing or misshapen."""
+    """Loads a checkpoint's tensors into the models.
+
+    Raises KeyError if a tensor is missing, and RuntimeError if one has another shape.
+    """
     keys = get_unet_keys(list(unet.state_dict()))
     unet.load_state_dict({name: tensors[key] for name, key in keys.items()})
     keys = get_vae_keys(list(vae.state_dict()))

@@ -1,11 +1,11 @@
-"""What the miniature generates: scenes of one or two things, and the captions that ask for them."""
+"""The scenes that the miniature generates, with one or two objects, and their captions."""
 
 import random
 from dataclasses import dataclass
 from typing import NamedTuple
 
 SHAPES = ("ball", "box", "pyramid", "star", "heart", "mushroom", "house", "tree")
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
+COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 PATTERNS = ("plain", "striped", "dotted", "checkered")
 PLACES = ("left", "middle", "right")
 GROUNDS = ("grass", "sand", "snow", "water", "stones")
@@ -16,29 +16,29 @@ ON_GROUND = {"grass": "on grass", "sand": "on sand", "snow": "on snow", "water":
 UNDER_SKY = {"day": "by day", "sunset": "at sunset", "night": "at night", "fog": "in fog"}
 
 PAIRS = 0.5
-"""The share of scenes with two things. They stand on the left and on the right."""
+"""The share of scenes with two objects, on the left and on the right."""
 
 
 class Look(NamedTuple):
-    """What a thing looks like."""
+    """The shape, color and pattern of an object."""
 
     shape: str
-    colour: str
+    color: str
     pattern: str
 
     @property
     def is_held_out(self) -> bool:
-        """Whether it is one of the eighth that no training scene has."""
-        # one colour for each shape with each pattern
-        return (SHAPES.index(self.shape) + COLOURS.index(self.colour) + 2 * PATTERNS.index(self.pattern)) % 8 == 0
+        """Whether no training scene contains it. This holds for one eighth of all looks."""
+        # one color for each pair of shape and pattern
+        return (SHAPES.index(self.shape) + COLORS.index(self.color) + 2 * PATTERNS.index(self.pattern)) % 8 == 0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a caption tells of an image. All else about it comes from the seed it is drawn with."""
+    """The contents of an image that its caption describes. The seed decides the rest."""
 
     things: tuple[tuple[str, Look], ...]
-    """Each with its place, from left to right."""
+    """Pairs of place and look, from left to right."""
 
     ground: str
     sky: str
@@ -50,20 +50,20 @@ class Scene:
 
 
 def phrase(look: Look) -> str:
-    words = [look.colour, *([] if look.pattern == "plain" else [look.pattern]), look.shape]
+    words = [look.color, *([] if look.pattern == "plain" else [look.pattern]), look.shape]
     article = "an" if words[0][0] in "aeiou" else "a"
     return " ".join([article, *words])
 
 
 def choose_scene(seed: int, held_out: bool = False) -> Scene:
-    """The scene of a seed: one of those to train with, or one whose looks are all held out from training."""
+    """Returns the scene of a seed: a training scene, or one whose looks are all held out from training."""
     generator = random.Random(f"scene {seed}")
     choose = generator.choice
     places = ("left", "right") if generator.random() < PAIRS else (choose(PLACES),)
 
     def choose_look() -> Look:
         while True:
-            look = Look(choose(SHAPES), choose(COLOURS), choose(PATTERNS))
+            look = Look(choose(SHAPES), choose(COLORS), choose(PATTERNS))
             if look.is_held_out == held_out:
                 return look
 

@@ -11,7 +11,7 @@ HEAD_WIDTH = 32
 
 
 def get_config(clip: Path) -> dict[str, Any]:
-    """What stands in the .yaml beside the checkpoint. clip: the folder of the tokenizer and of its config.json."""
+    """Returns the content of the .yaml beside the checkpoint. clip: the folder of the tokenizer and config.json."""
     return {
         "model": {
             "target": "sgm.models.diffusion.DiffusionEngine",

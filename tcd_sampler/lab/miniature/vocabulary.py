@@ -1,4 +1,4 @@
-"""The miniature's tokenizer: CLIP's kind, with a vocabulary in which each word of the captions is one token."""
+"""The miniature's tokenizer: CLIP's, with a vocabulary in which each word of the captions is one token."""
 
 import json
 from collections import Counter
@@ -6,19 +6,20 @@ from pathlib import Path
 
 from tokenizers.pre_tokenizers import ByteLevel
 
-from .scenes import COLOURS, ON_GROUND, ON_PLACE, PATTERNS, SHAPES, UNDER_SKY
+from .scenes import COLORS, ON_GROUND, ON_PLACE, PATTERNS, SHAPES, UNDER_SKY
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 
 
 def get_words() -> list[str]:
-    phrases = [*SHAPES, *COLOURS, *PATTERNS, *ON_PLACE.values(), *ON_GROUND.values(), *UNDER_SKY.values(), "a an and"]
+    """Returns all words of captions, in alphabetical order."""
+    phrases = [*SHAPES, *COLORS, *PATTERNS, *ON_PLACE.values(), *ON_GROUND.values(), *UNDER_SKY.values(), "a an and"]
     return sorted({word for phrase in phrases for word in phrase.split()})
 
 
 def get_merges(words: list[str]) -> list[tuple[str, str]]:
-    """The pairs that make the words up, the most frequent first: byte pair encoding (arXiv 1508.07909)."""
+    """Returns the merges of byte pair encoding (arXiv 1508.07909) that build the words, the most frequent first."""
     split = [[*word[:-1], word[-1] + WORD_END] for word in words]
     merges = []
     while any(len(parts) > 1 for parts in split):
@@ -40,7 +41,7 @@ def merge(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 def write_vocabulary(folder: Path) -> None:
-    """vocab.json and merges.txt, as CLIPTokenizer reads them. What is no word of the captions is spelled out."""
+    """Writes vocab.json and merges.txt, as CLIPTokenizer reads them. Other words become one token per byte."""
     alphabet = sorted(ByteLevel.alphabet())
     merges = get_merges(get_words())
     ends = [byte + WORD_END for byte in alphabet]

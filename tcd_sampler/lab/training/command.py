@@ -1,7 +1,7 @@
-"""Trains the miniature, its LoRAs and the classifier, in about five hours on two cores of a CPU: `tcd train`.
+"""The command train: trains the miniature, its LoRAs and the classifier, in about four and a half hours on two cores.
 
-It can be stopped at any time, and continues where it stopped. FOLDER holds the state and the log of each run, DIR gets
-the trained files. With --smoke every run takes two steps, to see that it works. torch.compile needs a C++ compiler.
+It can be stopped at any time, and continues when it is started again. FOLDER has the state and the log of each run, DIR
+the trained files. torch.compile needs a C++ compiler.
 """
 
 import argparse
@@ -13,21 +13,21 @@ import transformers
 from ..miniature import CHECKPOINT, CLASSIFIER, CLIP, FILES, LORAS
 from ..miniature.vocabulary import write_vocabulary
 from .classifier import train_classifier
-from .distillation import RANK, distil
+from .distillation import RANK, distill
 from .export import export_checkpoint, export_classifier, export_lora
 from .latents import load_latents
 from .unet import train_unet
-from .vae import draw_batch, normalise, train_vae
+from .vae import draw_batch, normalize, train_vae
 
-NORMALISING = 64
-"""Images that the scale of the latents is measured on."""
+NORMALIZED = 64
+"""The number of images on which the scale of the latents is measured."""
 
 TITLES = {"tcd": "Miniature TCD-LoRA", "lcm": "Miniature LCM-LoRA"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many steps each run takes, and how many scenes the UNet trains with."""
+    """The number of steps of each run, and of the UNet's training scenes."""
 
     vae: int = 4500
     scenes: int = 32_768
@@ -42,17 +42,17 @@ SMOKE = Plan(vae=2, scenes=64, unet=2, tcd=2, lcm=2, classifier=2, compiles=Fals
 
 
 def train(plan: Plan, folder: Path, output: Path) -> None:
-    """All runs, one after the other. What is done already is not done again."""
+    """Runs everything that the folder does not contain yet, and writes the trained files."""
     clip = output / CLIP.name
     write_vocabulary(clip)
     tokenizer = transformers.CLIPTokenizer.from_pretrained(clip)
     vae = train_vae(folder, plan.vae, plan.compiles)
-    normalise(vae, draw_batch(0, min(NORMALISING, plan.scenes)))
+    normalize(vae, draw_batch(0, min(NORMALIZED, plan.scenes)))
     data = load_latents(folder / "latents.safetensors", vae, tokenizer, plan.scenes)
     text_to_image = train_unet(folder, plan.unet, tokenizer, data)
     export_checkpoint(output / CHECKPOINT.name, text_to_image, vae)
     for method, steps in (("tcd", plan.tcd), ("lcm", plan.lcm)):
-        unet = distil(method, folder, steps, text_to_image, data)
+        unet = distill(method, folder, steps, text_to_image, data)
         export_lora(output / LORAS[method].name, unet, TITLES[method], RANK)
     export_classifier(output / CLASSIFIER.name, train_classifier(folder, plan.classifier))
 

@@ -1,8 +1,7 @@
-"""Distils the teacher into LoRAs: TCD's (Algorithm 1 of arXiv 2402.19159), and LCM's (arXiv 2310.04378) beside it.
+"""Distills the teacher into LoRAs: TCD's (Algorithm 1 of arXiv 2402.19159) and LCM's (arXiv 2310.04378).
 
-Both learn from the same DDIM steps of a guided teacher, 50 of them from noise to image, and from an average of
-their own past. They differ in where the jump ends that has to come out alike from both ends of such a step: for TCD
-at any timestep further on, for LCM at the image.
+Both train the jumps from the two ends of a guided DDIM step of the teacher to end at the same point. TCD draws that
+point's timestep at random; LCM uses 0. The targets come from a moving average of the student.
 """
 
 from collections.abc import Callable
@@ -29,32 +28,35 @@ GUIDANCE = (2.0, 5.0)
 
 HUBER = 0.001
 DECAY = 0.95
-"""Of the average that gives the targets."""
+"""The decay of the moving average that gives the targets."""
 
 LAYERS = [
     "to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2",
     "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj",
 ]  # fmt: skip
-"""Those of LCM-LoRA's and of TCD's published LoRAs."""
+"""The layers of the published LCM and TCD LoRAs."""
 
 Network = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Jump:
-    """The deterministic jump from a timestep to an earlier one, along a straight line of the predicted noise."""
+    """The deterministic jump from a timestep to an earlier one."""
 
     alphas_cumprod: torch.Tensor
 
     def __call__(self, x: torch.Tensor, epsilon: torch.Tensor, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
-        """DDIM's step, which is also TCD's trajectory consistency function, TCF(1): x_s = alpha_s x_0 + sigma_s eps."""
+        """Returns DDIM's step, which is TCD's consistency function TCF(1): x_s = alpha_s x_0 + sigma_s eps.
+
+        x, epsilon: (batch, channels, height, width). t, s: timesteps (batch,).
+        """
         alpha_t, alpha_s = (self.alphas_cumprod[i][:, None, None, None] for i in (t, s))
         denoised = (x - (1 - alpha_t).sqrt() * epsilon) / alpha_t.sqrt()
         return alpha_s.sqrt() * denoised + (1 - alpha_s).sqrt() * epsilon
 
 
 def draw_timesteps(method: str, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """t, the timestep that the teacher's step goes to, and the one where the jumps from both end."""
+    """Returns timesteps (count,): the teacher's step goes from the first to the second, both jumps end at the third."""
     spacing = TIMESTEPS // TRAINED_STEPS
     n = torch.randint(TRAINED_STEPS, (count,))
     m = (torch.rand(count) * (n + 1)).floor().long() if method == "tcd" else torch.zeros_like(n)
@@ -62,6 +64,7 @@ def draw_timesteps(method: str, count: int) -> tuple[torch.Tensor, torch.Tensor,
 
 
 def huber(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Returns the mean pseudo-Huber distance of two tensors."""
     return ((a - b).square() + HUBER**2).sqrt().mean() - HUBER
 
 
@@ -73,7 +76,10 @@ def get_loss(
     data: dict[str, torch.Tensor],
     jump: Jump,
 ) -> torch.Tensor:
-    """How far apart the student's jump ends and the target's, which starts after a guided DDIM step of the teacher."""
+    """Returns the distance between the ends of the student's jump and of the target's.
+
+    The target's jump starts after a guided DDIM step of the teacher. data: see load_latents.
+    """
     rows = torch.randint(len(data["latents"]), (BATCH,))
     latents, tokens = data["latents"][rows].float(), data["tokens"][rows].long()
     t, t_next, s = draw_timesteps(method, BATCH)
@@ -90,7 +96,7 @@ def get_loss(
 
 
 def add_lora(teacher: TextToImage) -> Any:
-    """A copy of the teacher's UNet in which nothing but a LoRA is trained."""
+    """Returns a copy of the teacher's UNet with a LoRA, whose weights alone are trained."""
     unet: Any = build_unet()
     unet.load_state_dict(teacher.unet.state_dict())
     unet.requires_grad_(False)
@@ -98,8 +104,8 @@ def add_lora(teacher: TextToImage) -> Any:
     return unet.to(memory_format=torch.channels_last)
 
 
-def distil(method: str, folder: Path, steps: int, teacher: TextToImage, data: dict[str, torch.Tensor]) -> Any:
-    """The averaged student of a whole run: the teacher's UNet with a LoRA in it. method is tcd or lcm."""
+def distill(method: str, folder: Path, steps: int, teacher: TextToImage, data: dict[str, torch.Tensor]) -> Any:
+    """Trains a LoRA and returns the teacher's UNet with its moving average. method: tcd or lcm."""
     torch.manual_seed(0)
     teacher.requires_grad_(False)
     run = Run(method, folder, add_lora(teacher), steps, decay=DECAY, weight_decay=0.0)

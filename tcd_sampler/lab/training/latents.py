@@ -1,4 +1,4 @@
-"""The latents and tokens of the scenes that the UNet trains with, worked out once."""
+"""The latents and tokens of the UNet's training scenes, computed once."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ BATCH = 32
 
 @torch.no_grad()
 def load_latents(path: Path, vae: Any, tokenizer: Any, count: int) -> dict[str, torch.Tensor]:
-    """Of the first scenes: latents (count, 4, 16, 16), as the UNet sees them, and tokens (count, 77). Kept in path."""
+    """Returns the first scenes' latents (count, 4, 16, 16), scaled for the UNet, and tokens (count, 77).
+
+    Computes them and writes them to path if the file does not exist.
+    """
     if not path.exists():
         batches = []
         for first in tqdm(range(0, count, BATCH), desc="latents"):

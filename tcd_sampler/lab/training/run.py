@@ -1,4 +1,4 @@
-"""A training run that can be stopped at any step, and goes on from where it was."""
+"""A training run that can be stopped at any step and continued."""
 
 import csv
 import math
@@ -15,23 +15,23 @@ LOG_STEPS = 50
 CLIP_NORM = 1.0
 
 Loss = Callable[[int], tuple[torch.Tensor, dict[str, float]]]
-"""A step's loss, out of the step's number alone, with figures to log beside it."""
+"""Maps the number of a step to its loss, and to other figures for the log."""
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Makes a step's random numbers its own, so that a resumed run draws those of one that was never stopped."""
+    """Seeds torch for a step, so that a continued run draws the same numbers as one that never stopped."""
     torch.manual_seed((seed << 32) + step)
 
 
 def get_learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
-    """Up along a line, then down to 0 along a cosine."""
+    """Returns the learning rate: linear warmup to the peak, then a cosine decay to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
 def get_average(decay: float) -> Any:
-    """An exponential moving average that forgets the first steps' weights sooner than its decay alone would."""
+    """Returns an update for AveragedModel: a moving average whose decay starts low, to forget the first steps."""
 
     @torch.no_grad()
     def update(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor | int) -> None:
@@ -42,9 +42,15 @@ def get_average(decay: float) -> Any:
 
 
 class Run:
-    """Trains a module with AdamW, and keeps the exponential moving average of its weights.
+    """Trains a module with AdamW, and keeps a moving average of its weights.
 
-    folder/name.pt holds the whole state, name.csv the log.
+    folder/name.pt has the whole state, folder/name.csv the log.
+
+    Args:
+        peak: The highest learning rate.
+        warmup: The number of steps until then.
+        decay: The decay of the moving average.
+        weight_decay: AdamW's.
     """
 
     def __init__(
@@ -91,7 +97,7 @@ class Run:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def train(self, loss: Loss) -> None:
-        """Goes on to the last step. It may be ended at any time: at most SAVE_SECONDS of it are lost."""
+        """Trains until the last step. If it is stopped, at most SAVE_SECONDS are lost."""
         saved, figures = time.monotonic(), []
         while self.step < self.steps:
             began = time.monotonic()
@@ -119,7 +125,7 @@ class Run:
         return {"loss": float(value.detach()), **figures}
 
     def log(self, figures: list[dict[str, float]]) -> None:
-        """A line of the log: the means of the last steps. Lines of steps that are done again go first."""
+        """Adds a line to the log: the means of these figures. Removes lines of steps that were repeated."""
         row: dict[str, object] = {"step": self.step, "seconds": round(self.seconds)}
         row |= {name: f"{sum(figure[name] for figure in figures) / len(figures):.6f}" for name in figures[0]}
         kept = [line for line in read_log(self.log_path) if int(line["step"]) < self.step]

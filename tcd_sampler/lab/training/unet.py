@@ -1,4 +1,4 @@
-"""Trains the miniature's UNet and text encoders to tell the noise in a latent: the teacher of what is distilled."""
+"""Trains the miniature's UNet and text encoders to predict the noise in latents. They are the LoRAs' teacher."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +21,7 @@ MIN_SNR = 5.0
 
 
 class TextToImage(torch.nn.Module):
-    """All that is trained together."""
+    """The UNet and the text encoders, which are trained together."""
 
     def __init__(self, tokenizer: Any) -> None:
         super().__init__()
@@ -35,14 +35,14 @@ class TextToImage(torch.nn.Module):
         return epsilon
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Encodes token ids. A share of the prompts is dropped, because guidance needs an unconditional prediction."""
+        """Encodes tokens (batch, 77). A share of the prompts is dropped: guidance needs an unconditional prediction."""
         chance = torch.rand(len(tokens), 1)
         tokens = torch.where(chance < NO_PROMPT + EMPTY_PROMPT, self.empty, tokens)
         return self.texts(tokens) * (chance >= NO_PROMPT)[:, :, None]
 
 
 def get_loss(text_to_image: TextToImage, data: dict[str, torch.Tensor], alphas_cumprod: torch.Tensor) -> torch.Tensor:
-    """The squared error of the predicted noise, weighted by min(SNR, MIN_SNR) / SNR."""
+    """Returns the squared error of the predicted noise, weighted by min(SNR, MIN_SNR) / SNR. data: see load_latents."""
     rows = torch.randint(len(data["latents"]), (BATCH,))
     latents, tokens = data["latents"][rows].float(), data["tokens"][rows].long()
     t, noise = torch.randint(1000, (BATCH,)), torch.randn_like(latents)
@@ -57,7 +57,7 @@ def get_loss(text_to_image: TextToImage, data: dict[str, torch.Tensor], alphas_c
 
 
 def train_unet(folder: Path, steps: int, tokenizer: Any, data: dict[str, torch.Tensor]) -> TextToImage:
-    """The averaged model of a whole run."""
+    """Trains the model, or continues, and returns its moving average."""
     torch.manual_seed(0)
     text_to_image = TextToImage(tokenizer).to(memory_format=torch.channels_last)
     alphas_cumprod = DDPMScheduler(**BETAS).alphas_cumprod

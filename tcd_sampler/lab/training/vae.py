@@ -1,4 +1,4 @@
-"""Trains the miniature's autoencoder: images to latents of an eighth of their size, and back."""
+"""Trains the miniature's autoencoder, which encodes images to latents of 1/8 of their size."""
 
 from pathlib import Path
 from typing import Any
@@ -13,25 +13,26 @@ from .run import Run
 
 BATCH = 8
 SQUARES, EDGES, KL = 2.0, 0.5, 1e-4
-"""Weights, beside 1 for the pixels' errors: of their squares, by which the colours of things are learned sooner, of
-errors in the differences of neighbouring pixels, and of the latents' distribution."""
+"""Weights of the loss terms beside the pixels' absolute error: squared error, which speeds up learning of colors, error
+of the differences between adjacent pixels, and KL divergence."""
 
 SCENES = 1 << 24
-"""A step's scenes are drawn for it alone; this keeps their seeds apart from those of other runs."""
+"""Keeps the seeds of the scenes, which are drawn for each step, apart from those of other runs."""
 
 
 def draw_batch(first: int, count: int) -> torch.Tensor:
-    """The images of so many scenes from a seed on, from -1 to 1."""
+    """Returns the images of the scenes from seed first on: (count, 3, SIZE, SIZE), from -1 to 1."""
     images = [draw_scene(choose_scene(seed), seed) for seed in range(first, first + count)]
     return (torch.stack(images) * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def differences(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the differences between adjacent pixels, along rows and columns."""
     return images.diff(dim=-1), images.diff(dim=-2)
 
 
 def get_loss(vae: Any, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """L1 and L2 of pixels, L1 of edges, and the KL divergence of the latents' distribution from a unit Gaussian."""
+    """Returns the loss of images (batch, 3, SIZE, SIZE) from -1 to 1, and two of its terms for the log."""
     with fast_precision():
         moments = vae.quant_conv(vae.encoder(images))
     mean, log_variance = moments.float().chunk(2, dim=1)
@@ -50,8 +51,11 @@ def get_loss(vae: Any, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, fl
     }
 
 
-def normalise(vae: Any, images: torch.Tensor) -> None:
-    """Scales the latents as SDXL's are, to unit variance times 1 / SCALE_FACTOR, by the convolutions round them."""
+def normalize(vae: Any, images: torch.Tensor) -> None:
+    """Scales the latents of these images to unit variance times 1 / SCALE_FACTOR, as SDXL's are.
+
+    Changes the weights of the convolutions after the encoder and before the decoder.
+    """
     with torch.no_grad():
         latents = vae.encode(images).latent_dist.mean
         mean = latents.mean((0, 2, 3))
@@ -67,11 +71,11 @@ def normalise(vae: Any, images: torch.Tensor) -> None:
 
 
 def train_vae(folder: Path, steps: int, compiles: bool = True) -> Any:
-    """The averaged autoencoder of a whole run."""
+    """Trains the autoencoder, or continues, and returns its moving average."""
     torch.manual_seed(0)
     vae: Any = build_vae().to(memory_format=torch.channels_last)
     run = Run("vae", folder, vae, steps)
-    if compiles and run.step < steps:  # twice as fast, for torch's GroupNorm is slow
+    if compiles and run.step < steps:  # twice as fast, because torch's GroupNorm is slow
         vae.encoder.compile()
         vae.decoder.compile()
     run.train(lambda step: get_loss(vae, draw_batch(SCENES + step * BATCH, BATCH)))
