@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from . import messages
-from .loras.catalogue import CATALOGUE, NAME, Identity, Recommended
+from .loras.catalogue import CATALOGUE, NAME, Identity, RecommendedSettings
 from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .messages import Message
 
@@ -20,7 +20,7 @@ HIGHEST_STRENGTH = 0.999
 
 
 @dataclass(frozen=True)
-class Active:
+class ActiveLoRA:
     """A LoRA in a job's prompt.
 
     file is the header of its file, or None if the file is missing or unreadable. is_ambiguous: the name is an alias of
@@ -36,7 +36,7 @@ class Active:
     fault: str | None = None
 
     @property
-    def recommended(self) -> Recommended | None:
+    def recommended(self) -> RecommendedSettings | None:
         return self.identity.recommended if self.identity else None
 
 
@@ -55,7 +55,7 @@ class Job:
     checkpoint: str
     family: str | None
     is_distilled: bool
-    loras: list[Active]
+    loras: list[ActiveLoRA]
     gamma: float = 0.3
     find_tag: Callable[[], str | None] = lambda: None
     strength: float | None = None
@@ -64,7 +64,7 @@ class Job:
     unreadable: Collection[Message] = ()
 
     @property
-    def active(self) -> list[Active]:
+    def active(self) -> list[ActiveLoRA]:
         """The LoRAs that have an effect: installed, loadable, and with a weight other than 0."""
         return [lora for lora in self.loras if lora.weight != 0 and not lora.is_missing and lora.fault is None]
 
@@ -75,6 +75,7 @@ def find_warnings(job: Job) -> list[Message]:
 
 
 def find_missing_loras(job: Job) -> Iterator[Message]:
+    """Yields warnings about unreadable tags, and about LoRAs that are missing or cannot be loaded."""
     yield from job.unreadable
     for lora in job.loras:
         if lora.fault is not None:
@@ -94,7 +95,7 @@ def find_missing_loras(job: Job) -> Iterator[Message]:
         yield Message(messages.NO_LORA, checkpoint)
 
 
-def may_be_for_tcd(lora: Active) -> bool:
+def may_be_for_tcd(lora: ActiveLoRA) -> bool:
     """Whether a LoRA is made for TCD, or might be: its file is unreadable or an unidentified distillation."""
     if lora.recommended:
         return lora.recommended.is_for_tcd
@@ -102,6 +103,7 @@ def may_be_for_tcd(lora: Active) -> bool:
 
 
 def find_wrong_loras(job: Job) -> Iterator[Message]:
+    """Yields warnings about LoRAs for another base model, format or sampler."""
     for lora in job.active:
         if lora.file and None not in (lora.file.family, job.family) and lora.file.family != job.family:
             yield Message(
@@ -119,12 +121,12 @@ def find_wrong_loras(job: Job) -> Iterator[Message]:
             yield Message(template, {"lora": lora.name, **describe(lora.recommended)})
 
 
-def matches_lcm(recommended: Recommended, gamma: float) -> bool:
+def matches_lcm(recommended: RecommendedSettings, gamma: float) -> bool:
     """Whether an LCM LoRA is used with gamma 1, where TCD samples as LCM does."""
     return recommended.method == "LCM" and gamma == 1
 
 
-def describe(recommended: Recommended) -> dict[str, str]:
+def describe(recommended: RecommendedSettings) -> dict[str, str]:
     """Returns the recommended settings as values for a message."""
     sampler = f"{recommended.sampler}, {recommended.schedule}" if recommended.schedule else recommended.sampler
     ranges = {"steps": describe_range(recommended.steps), "cfg_scale": describe_range(recommended.cfg_scale)}
@@ -138,6 +140,7 @@ def describe_range(limits: tuple[float, float]) -> str:
 
 
 def find_wrong_settings(job: Job) -> Iterator[Message]:
+    """Yields warnings about the CFG scale, the schedule and the number of steps."""
     if job.cfg_scale > HIGHEST_CFG_SCALE:
         for lora in job.active:
             if lora.recommended and lora.recommended.is_for_tcd and lora.recommended.cfg_scale[1] <= HIGHEST_CFG_SCALE:

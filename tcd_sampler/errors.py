@@ -21,7 +21,7 @@ class UserError(ValueError):
 
 
 def get_reason(error: Exception) -> Message | str:
-    """Returns what went wrong, for a message: without the paths of the system's own, which visitors may not see."""
+    """Returns an error's reason for a message, without the path of an OSError, which visitors may not see."""
     if isinstance(error, UserError):
         return error.message
     strerror = error.strerror if isinstance(error, OSError) else None

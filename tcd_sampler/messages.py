@@ -10,7 +10,7 @@ class Message:
 
     template: str
     values: dict[str, Any] = field(default_factory=dict)
-    """Plain ones, or messages that are a part of this one."""
+    """Plain values, or nested messages."""
 
     def __str__(self) -> str:
         return self.template.format(**self.values)
@@ -19,16 +19,16 @@ class Message:
 # Bad input (HTTP 422 in the API)
 
 BAD_GAMMA = "{field} must be a number from 0 to 1, got {value}."
-BAD_STEPS = "n must be a number of steps of at least 0, got {value}."
+BAD_STEPS = "n must be a whole number of 0 or more, got {value}."
 NO_NOISE_TABLE = "model must have a noise table: TCD needs a discrete denoiser such as k-diffusion's."
 NOT_A_DIFFUSION_MODEL = (
-    "TCD needs a diffusion model with 1000 ascending noise levels that reach past 1 (SD 1.x, SD 2.x, SDXL), "
-    "not a flow model (SD3, Flux) or another family."
+    "TCD needs a checkpoint for SD 1.x, SD 2.x or SDXL. "
+    "This model is a flow model (SD3, Flux) or has other noise levels."
 )
 BAD_SWITCH = "The setting {field} must be true or false, got {value}."
 BAD_TEXT = "The setting {field} must be text, got {value}."
 UNKNOWN_PRESET = "TCD preset must be one of: {names}; got {value}."
-PRESET_FOR_IMG2IMG = "TCD preset {preset} is for img2img."
+PRESET_FOR_IMG2IMG = "TCD preset {preset} works in img2img only: it sets a denoising strength."
 NO_SAMPLER = "TCD preset {preset} needs the sampler {sampler}, which is not installed."
 
 # Errors in the presets' file and from the preset buttons
@@ -37,7 +37,7 @@ PRESET_TEXT = "The {field} of a TCD preset must be non-empty text, got {value}."
 PRESET_NUMBER = "TCD preset {preset}: {field} must be a number from {low} to {high}, got {value}."
 PRESET_WHOLE_NUMBER = "TCD preset {preset}: {field} must be a whole number from {low} to {high}, got {value}."
 PRESET_FIELDS = "A TCD preset must have a name, and its other fields must be among {fields}; got {value}."
-NOT_A_LIST = "it is not a list"
+NOT_A_LIST = "not a JSON list"
 CANNOT_READ_PRESETS = "{file} cannot be read ({reason}). Fix or remove the file."
 CANNOT_WRITE = "{file} cannot be written ({reason})."
 SAVE_BUILT_IN = "TCD preset {preset} is built in: save yours under another name."
@@ -50,7 +50,7 @@ UNREADABLE_CONFIG = "{file} cannot be converted: its {key} cannot be read ({reas
 UNKNOWN_TENSOR = "{file} cannot be converted: it has an unknown tensor {tensor}."
 ALREADY_KOHYA = "{file} is already in kohya's format."
 FILE_EXISTS = "{file} exists already. Delete or rename it first."
-NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}."
+NO_PACKAGE = "{lora} was not downloaded: this WebUI has no Python package {package}. Download the file by hand."
 OFFLINE = "{lora} was not downloaded: HF_HUB_OFFLINE is set. Unset it to download."
 BAD_ENDPOINT = "HF_ENDPOINT must be a URL such as {example}, got {value}."
 NO_FOLDER = "The folder {folder} does not exist. Create it or choose another."
@@ -74,7 +74,7 @@ NO_LORA_NAME = "No LoRA name given. Choose from: {names}."
 NO_LORA_FOLDER = "No WebUI found around this extension. Set the LoRA folder with --to FOLDER."
 
 THIS_CHECKPOINT = "this checkpoint"
-"""In place of its family, where that is unknown."""
+"""Replaces the base model's name if that is unknown."""
 
 # Deviations from the request, shown below a job's images
 
@@ -82,11 +82,13 @@ ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argum
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
 PRESET_NOT_USED = 'The request sets {fields}, so the preset "{preset}" did not change them.'
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
-NO_SUCH_LORA = 'The preset "{preset}" was applied without its {lora} LoRA for {family}, which is not installed.'
+NO_SUCH_LORA = (
+    'The preset "{preset}" was applied without its {lora} LoRA for {family}, which is not installed. Download it.'
+)
 
 # Warnings about a job's settings, shown below its images
 
-NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may look soft."
+NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may be blurry."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."
 DOWNLOAD_LORA = (
     "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Download {lora} with "
@@ -95,8 +97,8 @@ DOWNLOAD_LORA = (
 UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct the tag."
 UNREADABLE_SETTING = "The setting {field} must be the name of a LoRA, got {value}. This WebUI applied no LoRA at all."
 AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of them. Use a file name."
-UNKNOWN = "LoRA {lora} was not found. Some WebUIs then skip all LoRAs."
-FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
+UNKNOWN = "LoRA {lora} was not found. Check its name or refresh the Lora tab. Some WebUIs skip all LoRAs until then."
+FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}. Use a LoRA for {checkpoint_family}."
 UNSUPPORTED_FORMAT = (
     "This WebUI cannot load {lora} ({format} format), or only parts of it. Click Apply beside the TCD "
     "presets, then Convert LoRA, to create a compatible copy."
@@ -138,6 +140,6 @@ NOT_INSTALLED_DOWNLOAD = (
 UNSUPPORTED = "This WebUI cannot load {lora}, or only parts of it. Click Convert LoRA to create a compatible copy."
 SAVED = 'Saved "{preset}".'
 DELETED = 'Deleted "{preset}".'
-NOT_PUBLISHED = "No {lora} LoRA is published for {family}."
+NOT_PUBLISHED = "No published {lora} LoRA for {family} is known."
 DOWNLOADED = "Downloaded {lora}. Click Apply to add it to the prompt."
 CONVERTED = "Replaced {original} in the prompt with {lora}."

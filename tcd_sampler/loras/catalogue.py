@@ -19,7 +19,7 @@ DATA_HASH_LENGTH = 12
 
 
 @dataclass(frozen=True)
-class Recommended:
+class RecommendedSettings:
     """The sampler and settings that a LoRA was made for. steps and cfg_scale are ranges: lowest, highest."""
 
     method: str
@@ -35,7 +35,7 @@ class Recommended:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedLoRA:
     """A file on the Hugging Face hub, with its size in bytes and its SHA-256.
 
     data_sha256 is the start of the SHA-256 of everything after the header, or "" if unknown. The WebUIs use it as the
@@ -49,7 +49,7 @@ class Published:
     size: int
     sha256: str
     license: str
-    recommended: Recommended
+    recommended: RecommendedSettings
     data_sha256: str = ""
 
 
@@ -57,9 +57,9 @@ class Published:
 class Identity:
     """The method of a LoRA file, and the evidence for it. file is set if the content is that of a published file."""
 
-    recommended: Recommended
+    recommended: RecommendedSettings
     by: str
-    file: Published | None = None
+    file: PublishedLoRA | None = None
 
 
 def get_words(text: str) -> str:
@@ -88,44 +88,44 @@ class Catalogue:
         self.methods = data["methods"]
         self.files = [self.make(method, file) for method, files in data["files"].items() for file in files]
 
-    def make(self, method: str, file: dict[str, Any]) -> Published:
+    def make(self, method: str, file: dict[str, Any]) -> PublishedLoRA:
         """Returns the published file that an entry of the data describes.
 
         Values that the entry lacks come from its method; the default path is the name with .safetensors.
         """
         settings = {"path": f"{file['name']}.safetensors", **self.methods[method], **file}
-        known = {name: settings[name] for name in Published.__dataclass_fields__ if name in settings}
-        return Published(**known, recommended=self.make_recommended(method, settings))
+        known = {name: settings[name] for name in PublishedLoRA.__dataclass_fields__ if name in settings}
+        return PublishedLoRA(**known, recommended=self.make_recommended(method, settings))
 
     @staticmethod
-    def make_recommended(method: str, settings: dict[str, Any]) -> Recommended:
-        known = {name: settings[name] for name in Recommended.__dataclass_fields__ if name in settings}
-        return Recommended(
+    def make_recommended(method: str, settings: dict[str, Any]) -> RecommendedSettings:
+        known = {name: settings[name] for name in RecommendedSettings.__dataclass_fields__ if name in settings}
+        return RecommendedSettings(
             **{**known, "method": method, "steps": tuple(known["steps"]), "cfg_scale": tuple(known["cfg_scale"])}
         )
 
     @cached_property
-    def for_tcd(self) -> list[Published]:
+    def for_tcd(self) -> list[PublishedLoRA]:
         """The files for this sampler, of any method."""
         return [file for file in self.files if file.recommended.is_for_tcd]
 
     @cached_property
-    def recommended_by_name(self) -> dict[str, Recommended]:
+    def recommended_by_name(self) -> dict[str, RecommendedSettings]:
         """The recommended settings, by the words of the file's name."""
         return {get_words(file.name): file.recommended for file in self.files}
 
     @cached_property
-    def by_hash(self) -> dict[str, Published]:
+    def by_hash(self) -> dict[str, PublishedLoRA]:
         """The files, by their SHA-256 and, where known, by the start of their data hash."""
         whole = {file.sha256: file for file in self.files}
         return {**whole, **{file.data_sha256: file for file in self.files if file.data_sha256}}
 
     @cached_property
-    def find_recommended_cached(self) -> Callable[[str], Recommended | None]:
+    def find_recommended_cached(self) -> Callable[[str], RecommendedSettings | None]:
         """find_recommended with a cache, since each job searches thousands of names in a large collection."""
         return cache(self.find_recommended)
 
-    def find_recommended_by_label(self, lora: Named) -> tuple[Recommended, str] | None:
+    def find_recommended_by_label(self, lora: Named) -> tuple[RecommendedSettings, str] | None:
         """Returns a file's recommended settings and the evidence, METADATA or NAME; None if its labels tell nothing.
 
         The labels are, in this order: the title, the trainer's output name, the file's name.
@@ -138,7 +138,7 @@ class Catalogue:
                 return recommended, by
         return None
 
-    def find(self, method: str, family: str | None) -> Published | None:
+    def find(self, method: str, family: str | None) -> PublishedLoRA | None:
         """Returns the first file of a method for a base family, or None."""
         return next((file for file in self.files if (file.recommended.method, file.family) == (method, family)), None)
 
@@ -151,7 +151,7 @@ class Catalogue:
         label = self.find_recommended_by_label(lora)
         return Identity(*label) if label else None
 
-    def find_recommended(self, text: str) -> Recommended | None:
+    def find_recommended(self, text: str) -> RecommendedSettings | None:
         """Returns the recommended settings of the published file, or else the method, that a text names."""
         if not self.keywords.search(text.lower()):
             return None

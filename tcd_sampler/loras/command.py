@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import messages
 from ..errors import UserError
-from .catalogue import CATALOGUE, Published
+from .catalogue import CATALOGUE, PublishedLoRA
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,23 +23,25 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.list:
             return print_list()
-        loras = choose(args.names)
+        loras = select_loras(args.names)
         folder = args.to or find_folder()
         if folder is None:
             raise UserError(messages.NO_LORA_FOLDER)
         return max([download_one(lora, folder) for lora in loras])
     except UserError as error:
-        return complain(str(error))
+        return print_error(str(error))
     except KeyboardInterrupt:
-        return complain("Canceled. No incomplete file was kept.", 130)
+        return print_error("Canceled. No incomplete file was kept.", 130)
 
 
-def complain(sentence: str, status: int = 1) -> int:
+def print_error(sentence: str, status: int = 1) -> int:
+    """Prints an error and returns the exit status."""
     print(sentence, file=sys.stderr)
     return status
 
 
-def choose(names: list[str]) -> list[Published]:
+def select_loras(names: list[str]) -> list[PublishedLoRA]:
+    """Returns the published LoRAs of these names. Raises UserError if there is no name, or an unknown one."""
     known = {lora.name: lora for lora in CATALOGUE.for_tcd}
     if not names:
         raise UserError(messages.NO_LORA_NAME, names=", ".join(known))
@@ -70,7 +72,7 @@ def print_list() -> int:
     return 0
 
 
-def download_one(lora: Published, folder: Path) -> int:
+def download_one(lora: PublishedLoRA, folder: Path) -> int:
     """Downloads with a progress bar. A failure is printed, so that the other LoRAs are downloaded all the same."""
     from tqdm import tqdm
 
@@ -84,6 +86,6 @@ def download_one(lora: Published, folder: Path) -> int:
             for done in progress:
                 bar.update(done - bar.n)  # backwards if the server has to start over
     except UserError as error:
-        return complain(str(error))
+        return print_error(str(error))
     print(f"Downloaded {folder / lora.name}.safetensors.")
     return 0

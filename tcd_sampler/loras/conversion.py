@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file  # not safetensors.numpy: num
 from .. import messages
 from ..errors import UserError, get_reason
 from .header import KOHYA, SD2, SDXL, read_lora
-from .part_file import put_in_place
+from .temporary_file import move_into_place
 
 CONFIG = "lora_adapter_metadata"
 """The metadata key where diffusers stores the training configuration."""
@@ -83,7 +83,7 @@ def convert_to_kohya(path: Path, target: Path) -> None:
         part = make_part(target)
         save_file(tensors, part, metadata=metadata)
         shutil.copymode(path, part)
-        put_in_place(part, target)
+        move_into_place(part, target)
     except FileExistsError as error:
         raise UserError(messages.FILE_EXISTS, file=target.name) from error
     except (OSError, SafetensorError) as error:

@@ -1,8 +1,8 @@
 """Downloads a published LoRA and verifies its size and SHA-256.
 
-It uses requests, because huggingface_hub does less here in the versions that WebUIs bring (0.14 to 2.4): it cannot be
-cancelled within a file, checks no hash, leaves a .cache folder among the LoRAs, and before 1.0 gives up at the first
-interruption. It also reports most HTTP errors as a missing connection, so no sentence could name the cause.
+It uses requests, because in the versions that WebUIs contain (0.14 to 2.4) huggingface_hub cannot cancel within a file
+and verifies no hash. It also leaves a .cache folder among the LoRAs, and before 1.0 it gives up at the first
+interruption. It reports most HTTP errors as a missing connection, so messages could not name the cause.
 """
 
 import errno
@@ -21,8 +21,8 @@ import requests
 
 from .. import messages
 from ..errors import UserError, get_reason
-from .catalogue import Published
-from .part_file import put_in_place
+from .catalogue import PublishedLoRA
+from .temporary_file import move_into_place
 
 HUB = "https://huggingface.co"
 CONNECT_TIMEOUT = 10.0
@@ -37,7 +37,7 @@ class TemporaryError(UserError):
 
 
 def download(
-    lora: Published, folder: Path, *, timeout: float = 30.0, pauses: Sequence[float] = (1, 2, 4, 8)
+    lora: PublishedLoRA, folder: Path, *, timeout: float = 30.0, pauses: Sequence[float] = (1, 2, 4, 8)
 ) -> Generator[int, None, None]:
     """Downloads the LoRA to <name>.safetensors in the folder and yields the bytes received so far, repeatedly.
 
@@ -48,7 +48,7 @@ def download(
         pauses: Seconds before each retry after an interruption. Progress makes all of them available again.
 
     Raises:
-        UserError: The file could not be downloaded; nothing of it is left.
+        UserError: The file could not be downloaded. No partial file remains.
     """
     url = get_url(lora)
     final = folder / f"{lora.name}.safetensors"
@@ -62,7 +62,7 @@ def download(
             os.fsync(file.fileno())  # a power cut must not leave the name without the bytes
         if compute_sha256(part) != lora.sha256:
             raise UserError(messages.CHECKSUM_MISMATCH, lora=lora.name)
-        put_in_place(part, final)
+        move_into_place(part, final)
     except FileExistsError as error:
         raise UserError(messages.FILE_EXISTS, file=final) from error
     except OSError as error:
@@ -75,7 +75,7 @@ def download(
             part.unlink()
 
 
-def get_url(lora: Published) -> str:
+def get_url(lora: PublishedLoRA) -> str:
     """Returns the file's address on the hub or on the mirror that HF_ENDPOINT names."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise UserError(messages.OFFLINE, lora=lora.name)
@@ -85,8 +85,11 @@ def get_url(lora: Published) -> str:
     return f"{endpoint}/{lora.repository}/resolve/main/{lora.path}"
 
 
-def prepare(lora: Published, folder: Path, final: Path) -> None:
-    """Removes what killed downloads left, and fails before the transfer if the disk would fail after it."""
+def prepare(lora: PublishedLoRA, folder: Path, final: Path) -> None:
+    """Removes leftovers of killed downloads, and checks the folder, the name and the free space.
+
+    Raises UserError, FileExistsError or OSError.
+    """
     if not folder.is_dir():
         raise UserError(messages.NO_FOLDER, folder=folder)
     for part in folder.glob(f".{lora.name}.*.part"):
@@ -100,7 +103,7 @@ def prepare(lora: Published, folder: Path, final: Path) -> None:
 
 
 def receive_all(
-    lora: Published, file: BinaryIO, url: str, timeout: float, pauses: Sequence[float]
+    lora: PublishedLoRA, file: BinaryIO, url: str, timeout: float, pauses: Sequence[float]
 ) -> Generator[int, None, None]:
     """Resumes after interruptions. Before any progress, the first failure is final."""
     furthest, left = 0, iter(pauses[:0])
@@ -115,16 +118,16 @@ def receive_all(
             time.sleep(pause)
 
 
-def receive(lora: Published, file: BinaryIO, url: str, timeout: float) -> Iterator[int]:
+def receive(lora: PublishedLoRA, file: BinaryIO, url: str, timeout: float) -> Iterator[int]:
     """Requests the rest of the file and appends it. A server without ranges sends the whole file, which replaces it."""
     with send_request(lora, url, file.tell(), timeout) as response:
         values = {"lora": lora.name, "host": get_host(response.url)}
         if response.status_code not in (200, 206):
-            raise refusal(lora, response.status_code, values)
+            raise make_http_error(lora, response.status_code, values)
         file.seek(file.tell() if response.status_code == 206 else 0)
         if response.headers.get("Content-Length") not in (None, str(lora.size - file.tell())):
             raise UserError(messages.SIZE_MISMATCH, **values)
-        with suppress(requests.RequestException):  # an interruption: the size tells
+        with suppress(requests.RequestException):  # an interruption, which the size below reveals
             for chunk in response.iter_content(CHUNK):
                 if file.tell() + len(chunk) > lora.size:
                     raise UserError(messages.SIZE_MISMATCH, **values)
@@ -134,7 +137,8 @@ def receive(lora: Published, file: BinaryIO, url: str, timeout: float) -> Iterat
         raise TemporaryError(messages.INTERRUPTED, **values)
 
 
-def send_request(lora: Published, url: str, start: int, timeout: float) -> Any:
+def send_request(lora: PublishedLoRA, url: str, start: int, timeout: float) -> Any:
+    """Returns the response with the file's bytes from start on. Raises UserError if there is no response."""
     session = requests.Session()
     plain = session.adapters.pop("http://")  # so that a redirect to plain http fails before anything is sent
     if url.startswith("http://"):
@@ -153,7 +157,8 @@ def send_request(lora: Published, url: str, start: int, timeout: float) -> Any:
         raise UserError(messages.BAD_REQUEST, lora=lora.name, host=get_host(url), reason=error) from error
 
 
-def refusal(lora: Published, status: int, values: dict[str, str]) -> UserError:
+def make_http_error(lora: PublishedLoRA, status: int, values: dict[str, str]) -> UserError:
+    """Returns the error for an HTTP status: a TemporaryError if a retry may help."""
     kind = TemporaryError if status == 429 or status >= 500 else UserError
     page = f"{HUB}/{lora.repository}"
     return kind(STATUSES.get(status, messages.HTTP_ERROR), **values, status=status, page=page)

@@ -56,7 +56,7 @@ def is_usable(name: str, has_comments: bool = False) -> bool:
     return not re.search(r"[:>#]" if has_comments else r"[:>]", name) and len(name.split("=", 2)) != 2
 
 
-def put_lora(
+def insert_lora(
     prompt: str, name: str, weight: float, instead_of: Collection[str] = (), has_comments: bool = False
 ) -> str:
     """Returns the prompt with exactly one tag for a LoRA.

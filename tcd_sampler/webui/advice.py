@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import messages
-from ..advice import Active, Job, find_warnings
+from ..advice import ActiveLoRA, Job, find_warnings
 from ..loras.catalogue import CATALOGUE
 from ..loras.prompt import read_tag
 from ..messages import Message
@@ -56,7 +56,7 @@ def find_tag(family: str | None) -> str | None:
     return f"<lora:{lora.name}:1>" if lora else None
 
 
-def list_active(p: Any, hires: bool) -> tuple[list[Active], list[Message]]:
+def list_active(p: Any, hires: bool) -> tuple[list[ActiveLoRA], list[Message]]:
     """Returns the LoRAs of a pass, and messages about the tags and settings that the host cannot read.
 
     If there are any of the latter, the host applies no LoRA at all, so the first list is empty.

@@ -20,7 +20,7 @@ from modules.sd_samplers_kdiffusion import CFGDenoiserKDiffusion
 from .compat import guidance
 from .compat.options import get_option
 from .names import SINGLE_PASS_OPTION
-from .neighbours import Parts, find_reason_in_extensions
+from .other_extensions import Parts, find_reason_in_extensions
 
 logger = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ def add_to_lists() -> None:
 
 
 @cache
-def finish() -> None:
+def register_callbacks() -> None:
     """Registers callbacks when the host creates its scripts, after all script files are loaded.
 
     The host inspects the stack to find out who registers a callback. While it loads a script file, this takes 70 ms
@@ -42,7 +42,7 @@ def finish() -> None:
 
 
 def uninstall() -> None:
-    """Removes everything that install() and finish() added."""
+    """Removes everything that install() and register_callbacks() added."""
     unregister()
     remove_axes()
     remove_settings()

@@ -53,7 +53,7 @@ def normalize_schedule_name(p: Any, hires: bool) -> None:
         notify(p, Message(UNKNOWN_SCHEDULE, {"schedule": repr(unknown)}))
 
 
-def settle(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = None) -> Gammas | None:
+def determine_gammas(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = None) -> Gammas | None:
     """Normalizes a job's names and returns its gammas, or None if it does not use TCD.
 
     Raises UserError if a gamma is not a number from 0 to 1.
@@ -65,7 +65,7 @@ def settle(p: Any, gamma: Any, hires_gamma: Any, preset_gamma: float | None = No
     return Gammas(first, choose_hires_gamma(hires_gamma, first) if has_tcd_hires_pass(p) else first)
 
 
-def follow_sampler(p: Any) -> bool:
+def still_uses_tcd(p: Any) -> bool:
     """Whether a job still uses TCD. Another extension may have changed its sampler, for example for noise inversion.
 
     If not, clears TCD's infotext. If our sampler runs nevertheless, it writes its gamma again.
@@ -78,7 +78,7 @@ def follow_sampler(p: Any) -> bool:
     return False
 
 
-def prepare(p: Any, gammas: Gammas | None) -> None:
+def store_gammas(p: Any, gammas: Gammas | None) -> None:
     """Stores a job's gammas on the job and in its infotext, or clears both if gammas is None."""
     set_gammas(p, gammas)
     clear_infotext(p)
@@ -111,11 +111,13 @@ def read_copied_gamma(p: Any) -> float | None:
 
 
 def clear_infotext(p: Any) -> None:
+    """Removes gammas and ENSD from a job's infotext."""
     for key in (GAMMA, HIRES_GAMMA, ENSD):  # deleted, because a plot's cells share the dictionary
         p.extra_generation_params.pop(key, None)
 
 
 def write_infotext(p: Any, gammas: Gammas) -> None:
+    """Adds gammas, and ENSD if it affects the image, to a job's infotext."""
     p.extra_generation_params[GAMMA] = gammas.first
     if gammas.hires != gammas.first:
         p.extra_generation_params[HIRES_GAMMA] = gammas.hires

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import messages
 from ..errors import UserError
-from ..loras.catalogue import Published
+from ..loras.catalogue import PublishedLoRA
 from ..loras.conversion import convert_to_kohya
 from ..loras.prompt import find_loras
 from .compat.files import get_lora_folder
@@ -18,7 +18,7 @@ PROGRESS_INTERVAL = 0.3
 """Seconds between two progress updates. The page needs longer for an update than a chunk takes to download."""
 
 
-def download_lora(lora: Published) -> Iterator[int]:
+def download_lora(lora: PublishedLoRA) -> Iterator[int]:
     """Downloads a LoRA into the host's folder and adds it to the host's list.
 
     Yields the number of downloaded bytes at intervals. Raises UserError if the download fails.

@@ -14,8 +14,8 @@ from typing import Any
 
 from modules import hashes
 
-from ..advice import Active
-from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, Published
+from ..advice import ActiveLoRA
+from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, PublishedLoRA
 from ..loras.header import KOHYA, LoRA, find_fault, read_lora
 from ..loras.prompt import is_usable
 from .compat.networks import find_networks
@@ -116,7 +116,7 @@ def identify(entry: Any, may_hash: bool = False) -> Identity | None:
     return CATALOGUE.identify(entry, hash_content(entry, list_same_size(entry, CATALOGUE.files)))
 
 
-def list_same_size(entry: Any, files: Iterable[Published]) -> list[Published]:
+def list_same_size(entry: Any, files: Iterable[PublishedLoRA]) -> list[PublishedLoRA]:
     """Returns those published files that have the size of an entry's file. Empty if that file no longer exists."""
     size = get_index().get_size(entry)
     candidates = [file for file in files if file.size == size]
@@ -135,7 +135,7 @@ def list_hashes(entry: Any) -> list[str]:
     return known
 
 
-def hash_content(entry: Any, candidates: list[Published]) -> list[str]:
+def hash_content(entry: Any, candidates: list[PublishedLoRA]) -> list[str]:
     """Lets the host hash a file that may be one of the candidates, and returns the known hashes.
 
     The host caches the hashes. With --no-hashing it computes none.
@@ -148,14 +148,14 @@ def hash_content(entry: Any, candidates: list[Published]) -> list[str]:
     return list_hashes(entry)
 
 
-def describe(name: str, weight: float) -> Active:
+def describe(name: str, weight: float) -> ActiveLoRA:
     """Returns what is known about a LoRA in a prompt."""
     entry = look_up(name)
     if entry is None:
-        return Active(name, weight, is_missing=True, is_ambiguous=is_alias_of_several(name))
+        return ActiveLoRA(name, weight, is_missing=True, is_ambiguous=is_alias_of_several(name))
     header = read_header(entry)
     fault = find_fault(Path(entry.filename)) if header is None else None
-    return Active(name, weight, header, identify(entry), fault=fault)
+    return ActiveLoRA(name, weight, header, identify(entry), fault=fault)
 
 
 def is_alias_of_several(name: str) -> bool:
@@ -178,14 +178,14 @@ def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
     return pick(labelled, wanted, family, files) or pick(list_unlabelled(files, may_hash), wanted, family, files)
 
 
-def list_known(files: list[Published]) -> Iterator[Any]:
-    """Returns the host's entries whose hash is that of one of these files."""
+def list_known(files: list[PublishedLoRA]) -> Iterator[Any]:
+    """Iterates over the host's entries whose hash is that of one of these files."""
     lookup = find_networks().available_network_hash_lookup if find_networks() else {}
     return (lookup[file.data_sha256] for file in files if file.data_sha256 in lookup)
 
 
-def list_unlabelled(files: list[Published], may_hash: bool) -> Iterator[Any]:
-    """Returns the entries that only their content identifies as one of these files."""
+def list_unlabelled(files: list[PublishedLoRA], may_hash: bool) -> Iterator[Any]:
+    """Iterates over the entries that only their content identifies as one of these files."""
     index, sizes = get_index(), {file.size for file in files}
     if not sizes:
         return iter(())
@@ -193,7 +193,7 @@ def list_unlabelled(files: list[Published], may_hash: bool) -> Iterator[Any]:
     return (entry for entry in candidates if list_same_size(entry, files) and identify(entry, may_hash))
 
 
-def pick(entries: Iterable[Any], method: str, family: str | None, files: list[Published]) -> Any:
+def pick(entries: Iterable[Any], method: str, family: str | None, files: list[PublishedLoRA]) -> Any:
     """Returns the best entry of a method for a base family, or None.
 
     Files in kohya's format come first, then published files, then the order of names.

@@ -6,7 +6,7 @@ from modules import shared
 
 from .. import messages
 from ..errors import UserError
-from ..loras.prompt import find_loras, put_lora
+from ..loras.prompt import find_loras, insert_lora
 from ..messages import Message
 from ..presets import AUTOMATIC, Preset, Presets
 from .compat import files, jobs, options
@@ -16,7 +16,7 @@ from .notify import notify
 PRESETS = Presets(files.DATA / "tcd-presets.json")
 
 
-def follow_preset(p: Any, name: Any) -> float | None:
+def apply_preset(p: Any, name: Any) -> float | None:
     """Applies a preset to a job and returns the preset's gamma, or None.
 
     Raises UserError for an unknown preset, an unknown sampler, or an img2img preset in a txt2img job.
@@ -103,4 +103,4 @@ def add_to_prompt(p: Any, prompt: Any, name: str, weight: float) -> Any:
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, p.styles or [])
     if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, has_comments)):
         return prompt
-    return put_lora(prompt, name, weight, has_comments=has_comments)
+    return insert_lora(prompt, name, weight, has_comments=has_comments)

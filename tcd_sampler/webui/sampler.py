@@ -67,7 +67,7 @@ def check_model(p: Any) -> None:
 def get_step_noise(p: Any) -> Callable[..., torch.Tensor]:
     """Returns a function that draws the step noise, as the host's ancestral samplers do: from each image's seed.
 
-    The generators belong to this pass, so that draws by other extensions do not change its noise, or it theirs.
+    The generators belong to this pass, so that draws by other extensions do not change its noise, and vice versa.
     """
     delta = get_option("eta_noise_seed_delta", 0) or 0
     start = jobs.get_generator(p)

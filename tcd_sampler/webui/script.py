@@ -12,11 +12,11 @@ from ..gamma import DEFAULT_GAMMA, check_gamma
 from .advice import show_warnings
 from .arguments import set_arguments
 from .errors import refusing, reporting
-from .extension import add_to_lists, finish
-from .job import follow_sampler, prepare, settle
+from .extension import add_to_lists, register_callbacks
+from .job import determine_gammas, still_uses_tcd, store_gammas
 from .names import GAMMA, HIRES_GAMMA, NAME
 from .notify import add_to_info, clear_messages
-from .presets import follow_preset
+from .presets import apply_preset
 from .registration import register
 from .sampler import check_model
 from .state import Gammas
@@ -36,7 +36,7 @@ class TCDScript(scripts.Script):
     def __init__(self) -> None:
         # The host creates scripts just before the dropdowns of samplers, when other extensions have registered theirs.
         add_to_lists()
-        finish()
+        register_callbacks()
         self.tcd_controls: Controls | None = None
         self.has_ui = False
 
@@ -71,26 +71,30 @@ class TCDScript(scripts.Script):
         register()  # another extension may have registered a TCD sampler since
         clear_messages(p)
         with refusing(p), suppress(UserError):  # process() raises it again
-            self.settle(p, gamma, hires_gamma, preset)
+            self.determine(p, gamma, hires_gamma, preset)
 
-    def settle(self, p: Any, gamma: Any, hires_gamma: Any, preset: Any) -> Gammas | None:
-        preset_gamma = follow_preset(p, preset)
-        gammas = settle(p, gamma, hires_gamma, preset_gamma)
+    def determine(self, p: Any, gamma: Any, hires_gamma: Any, preset: Any) -> Gammas | None:
+        """Applies the preset and returns the job's gammas, which are written into its arguments too.
+
+        Raises UserError if an argument is invalid.
+        """
+        preset_gamma = apply_preset(p, preset)
+        gammas = determine_gammas(p, gamma, hires_gamma, preset_gamma)
         set_arguments(p, self, *(gammas or (gamma, hires_gamma)), None)
         return gammas
 
     def process(self, p: Any, gamma: Any = None, hires_gamma: Any = None, preset: Any = None, *_: Any) -> None:
         with refusing(p):
-            prepare(p, None)
-            gammas = self.settle(p, gamma, hires_gamma, preset)
+            store_gammas(p, None)
+            gammas = self.determine(p, gamma, hires_gamma, preset)
             if gammas is not None:
                 check_settings()
                 check_model(p)
-                prepare(p, gammas)
+                store_gammas(p, gammas)
 
     def process_batch(self, p: Any, *_: Any, batch_number: int = 0, **__: Any) -> None:
         with reporting(p):
-            if follow_sampler(p) and batch_number == 0:
+            if still_uses_tcd(p) and batch_number == 0:
                 show_warnings(p)
 
     def postprocess(self, p: Any, processed: Any, *_: Any) -> None:

@@ -24,6 +24,7 @@ class State(NamedTuple):
 
 
 def get_state(p: Any) -> State:
+    """Returns a job's state, or an empty one if it has none."""
     state: State = vars(p).get("tcd") or State()
     return state
 

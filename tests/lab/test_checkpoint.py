@@ -115,7 +115,7 @@ def checkpoint(request, tmp_path):
     return tmp_path / "model.safetensors", str(tmp_path / "config"), half
 
 
-def test_it_generates_what_diffusers_pipeline_generates(checkpoint):
+def test_it_matches_diffusers_pipeline(checkpoint):
     path, config, pipeline = checkpoint
     model = load_checkpoint(path, config=config)
     theirs = pipeline(

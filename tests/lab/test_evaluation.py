@@ -141,7 +141,7 @@ def make_points(distances):
     return [Point(get_name(gamma), 4, distance, 0.5, 0.9, 0.01) for gamma, distance in zip(GAMMAS, distances)]
 
 
-def test_the_best_gamma_is_named_with_those_that_cannot_be_told_from_it(capsys):
+def test_the_best_gamma_and_those_within_its_error(capsys):
     points = make_points([9.0, 3.5, 3.0, 4.3, 6.0, 7.0, 8.0])
     assert get_best(points, 4) == [0.3, 0.15, 0.45]
     assert get_best(points, 8) == []

@@ -72,7 +72,7 @@ def test_diffusers_pipeline_generates_the_same_image(model):
     assert (ours - theirs).abs().max() < 2 / 255
 
 
-def test_loras_are_kohyas_and_say_what_they_are(trained):
+def test_loras_are_kohyas_with_metadata(trained):
     for name, path in trained.loras.items():
         lora = read_lora(path)
         assert (lora.format, lora.rank, lora.has_text_encoder) == (KOHYA, 12, False)

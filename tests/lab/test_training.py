@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 11])
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, stop_at, monkeypatch):
+def test_a_continued_run_equals_an_uninterrupted_one(tmp_path, stop_at, monkeypatch):
     monkeypatch.setattr("tcd_sampler.lab.training.run.SAVE_SECONDS", -1.0)
     monkeypatch.setattr("tcd_sampler.lab.training.run.LOG_STEPS", 1)
     whole, stopped = make_run(tmp_path / "whole"), make_run(tmp_path / "stopped")
@@ -133,7 +133,7 @@ class Exact(nn.Module):
 
 
 @pytest.mark.parametrize("method", ["tcd", "lcm"])
-def test_the_loss_is_nothing_for_a_consistent_model_and_something_for_another(method):
+def test_the_loss_is_zero_only_for_a_consistent_model(method):
     torch.manual_seed(0)
     point = torch.randn(4, 16, 16)
     data = {"latents": point.expand(8, 4, 16, 16).half().float(), "tokens": torch.zeros(8, 77)}

@@ -137,7 +137,7 @@ def test_recommended_settings_are_possible(file):
 
 
 @FILES
-def test_a_file_has_the_steps_that_its_name_tells(file):
+def test_a_file_has_the_steps_in_its_name(file):
     steps = re.search(r"(?<!\d)(\d+)steps?", file.name)
     if steps and file.recommended.method not in ("Hyper-SD unified", "DMD2"):  # these work with more, too
         assert file.recommended.steps == (int(steps[1]),) * 2
@@ -171,7 +171,7 @@ def test_the_files_for_tcd():
     ]
 
 
-def test_a_file_has_what_it_does_not_bring_from_its_line():
+def test_a_file_inherits_settings_from_its_method():
     normal = next(file for file in CATALOGUE.files if file.name == "pcm_sdxl_normalcfg_4step_converted")
     method = CATALOGUE.methods["PCM, normal CFG"]
     assert normal.recommended.cfg_scale == (2.5, 3.5) != tuple(method["cfg_scale"])
@@ -210,7 +210,7 @@ def test_a_file_is_known_by_its_datas_hash(file, rest):
     assert (identity.file, identity.recommended, identity.by) == (file, file.recommended, CONTENT)
 
 
-def test_half_a_hash_tells_nothing():
+def test_half_a_hash_identifies_nothing():
     assert CATALOGUE.identify(make_lora(), ["", TCD.sha256[:10], TCD.sha256[:12], TCD.data_sha256[:10]]) is None
 
 
@@ -221,7 +221,7 @@ def test_a_files_name_hints_at_it(file):
 
 
 @FILES
-def test_a_files_name_has_its_lines_words(file):
+def test_a_files_name_has_the_words_of_its_method(file):
     """So that it is known with something added to it."""
     assert CATALOGUE.find_recommended(f"{file.name} lora 8").method == file.recommended.method
 
@@ -234,11 +234,11 @@ def test_names(name, method):
     )
 
 
-def test_every_line_has_a_name_that_tells_it():
+def test_every_method_has_an_identifying_name():
     assert set(NAMES.values()) - {None} == set(CATALOGUE.methods)
 
 
-def test_the_metadata_tell():
+def test_metadata_identify_a_file():
     identity = CATALOGUE.identify(make_lora(metadata={"modelspec.title": "TCD SDXL"}))
     assert (identity.file, identity.recommended.method, identity.by) == (None, "TCD", METADATA)
 
@@ -260,7 +260,7 @@ def test_metadata_may_be_of_any_type(key, value):
     assert CATALOGUE.identify(make_lora("my tcd", {key: value})).recommended.method == "TCD"
 
 
-def test_names_without_a_lines_keywords_name_none():
+def test_names_without_keywords_identify_no_method():
     assert not any(CATALOGUE.keywords.search(name.lower()) for name in ("", "add-detail-xl", "film_camera"))
     known = [*CATALOGUE.files, *map(make_lora, (name for name, method in NAMES.items() if method))]
     assert all(CATALOGUE.keywords.search(file.name.lower()) for file in known)

@@ -26,7 +26,7 @@ def test_families(tmp_path, names, width, family):
     assert read_family(tmp_path / "a.safetensors") == family
 
 
-def test_what_does_not_tell(tmp_path):
+def test_files_of_unknown_family(tmp_path):
     save_file({"a": numpy.zeros(4)}, tmp_path / "a.safetensors")
     (tmp_path / "a.ckpt").write_bytes(b"\x80\x02pickle")
     for name in ("a.safetensors", "a.ckpt", "none"):

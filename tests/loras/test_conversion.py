@@ -245,7 +245,7 @@ def test_kohyas_own_format_is_refused(convert, path, sides):
     assert not path.with_name("converted.safetensors").exists()
 
 
-def test_the_copy_has_the_label_that_a1111_tells_its_family_by(convert):
+def test_the_copy_has_the_label_that_a1111_reads(convert):
     names = {"SDXL": (2048, {"ss_base_model_version": "sdxl_base_v1-0"}), "SD 2.1": (1024, {"ss_v2": "True"})}
     for width, label in (*names.values(), (768, {})):
         pair = {f"unet.{BLOCK}.attn2.to_k.lora_A.weight": torch.zeros(2, width)}
@@ -269,15 +269,15 @@ def test_a_file_that_is_there_stays(convert, path):
 
 def test_two_at_once(convert, path, monkeypatch):
     """The second, begun while the first is putting its copy in place, spoils nothing."""
-    original = conversion.put_in_place
+    original = conversion.move_into_place
 
-    def put_in_place(part, target):
+    def move_into_place(part, target):
         monkeypatch.undo()
         original(part, target)
         with refused(messages.FILE_EXISTS, file=target.name):
             convert_to_kohya(path, target)
 
-    monkeypatch.setattr(conversion, "put_in_place", put_in_place)
+    monkeypatch.setattr(conversion, "move_into_place", move_into_place)
     tensors, _ = convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
     assert len(tensors) == 3
     assert {file.name for file in path.parent.iterdir()} == {path.name, "converted.safetensors"}

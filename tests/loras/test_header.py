@@ -99,7 +99,7 @@ def write_sparse(path, shapes, metadata=None):
         ),
     ],
 )
-def test_the_cross_attentions_width_tells_the_family(read, width, family, down, up, form):
+def test_the_cross_attentions_width_identifies_the_family(read, width, family, down, up, form):
     self_attention = down.replace("attn2", "attn1")
     lora = read({self_attention: (4, 640), down: (4, width), up: (640, 4)})
     assert (lora.family, lora.format, lora.rank, lora.tensors) == (family, form, 4, 3)
@@ -107,7 +107,7 @@ def test_the_cross_attentions_width_tells_the_family(read, width, family, down, 
 
 @pytest.mark.parametrize("family", [SD1, SD2, SDXL])
 @pytest.mark.parametrize("left_out", ["nothing", "attn2", "attn", "transformer", "resnets"])
-def test_the_layers_tell_the_family(read, family, left_out):
+def test_layers_identify_the_family(read, family, left_out):
     layers = {name: weight for name, weight in find_layers(family).items() if left_out not in name}
     lora = read(name_kohya(layers, rank=1))
     # SDXL's blocks without transformers are SD's
@@ -287,7 +287,7 @@ def test_only_the_header_is_read(path):
         ({}, None),
     ],
 )
-def test_what_no_layer_tells_the_file_may_say_of_itself(read, metadata, family):
+def test_metadata_declare_the_family(read, metadata, family):
     shapes = {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 192)}
     assert read(shapes, metadata).family == family
     shapes = {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 1024)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tcd_sampler.loras.prompt import find_loras, is_usable, put_lora, read_tag
+from tcd_sampler.loras.prompt import find_loras, insert_lora, is_usable, read_tag
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_several_and_none():
         ("<lora:old:1>, <lora:new:1>", {"old"}, ", <lora:new:0.8>"),
     ],
 )
-def test_a_lora_is_put_in_once(prompt, others, expected):
-    assert put_lora(prompt, "new", 0.8, others) == expected
-    assert put_lora(expected, "new", 0.8, others) == expected
+def test_a_lora_is_inserted_once(prompt, others, expected):
+    assert insert_lora(prompt, "new", 0.8, others) == expected
+    assert insert_lora(expected, "new", 0.8, others) == expected
 
 
 @pytest.mark.parametrize("tag", ["<lora:a:>", "<lora:a:much>", "<lora:a:0,8>", "<lora:a:1.0.0>", "<lora:a:1:>"])
@@ -71,7 +71,7 @@ def test_a_tags_items_may_be_numbers():
 @pytest.mark.parametrize("name", ["a ", " a", "a<b", "ä", "a(1)", "a=b=c", "a.b, c", "a\tb"])
 def test_names_are_the_files_own(name):
     assert is_usable(name)
-    assert find_loras(put_lora("a house", name, 1)) == [(name, 1)]
+    assert find_loras(insert_lora("a house", name, 1)) == [(name, 1)]
 
 
 @pytest.mark.parametrize("name", ["a:b", "a>b", "a=b"])
@@ -94,13 +94,13 @@ def test_names_that_no_tag_can_hold(name):
 )
 def test_comments(prompt, expected):
     """The tag stands where the WebUI sees it, and what it does not see is left alone."""
-    assert put_lora(prompt, "new", 0.8, {"old"}, has_comments=True) == expected
-    assert put_lora(expected, "new", 0.8, {"old"}, has_comments=True) == expected
+    assert insert_lora(prompt, "new", 0.8, {"old"}, has_comments=True) == expected
+    assert insert_lora(expected, "new", 0.8, {"old"}, has_comments=True) == expected
     assert find_loras(expected, has_comments=True) == [("new", 0.8)]
 
 
 def test_without_comments_a_hash_is_a_character():
     assert find_loras("a # <lora:a:1>") == [("a", 1)]
-    assert put_lora("a # b", "new", 1) == "a # b <lora:new:1>"
+    assert insert_lora("a # b", "new", 1) == "a # b <lora:new:1>"
     assert is_usable("a#b")
     assert not is_usable("a#b", has_comments=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from tcd_sampler import messages
-from tcd_sampler.advice import Active, Job, count_steps, find_warnings
+from tcd_sampler.advice import ActiveLoRA, Job, count_steps, find_warnings
 from tcd_sampler.loras.catalogue import CATALOGUE, CONTENT, NAME, Identity
 from tcd_sampler.loras.header import KOHYA, PEFT, SD1, SDXL, LoRA
 
@@ -16,7 +16,7 @@ def file(name, family=SDXL, format=KOHYA, tensors=2364, rank=64):
 
 def active(name, weight=1, by=CONTENT, **kwargs):
     recommended = CATALOGUE.find_recommended(name)
-    return Active(name, weight, file(name, **kwargs), Identity(recommended, by) if recommended else None)
+    return ActiveLoRA(name, weight, file(name, **kwargs), Identity(recommended, by) if recommended else None)
 
 
 TCD = active("TCD-SDXL-LoRA")
@@ -46,10 +46,10 @@ def warnings(*loras, **changes):
         warnings(active("lcm-lora-sdxl"), is_distilled=True, gamma=1),
         warnings(active("TCD", family=None)),
         warnings(TCD, family=None),
-        warnings(Active("in a pickle", 1), TCD),
+        warnings(ActiveLoRA("in a pickle", 1), TCD),
     ],
 )
-def test_nothing_is_said_of_a_job_that_is_right(job):
+def test_a_correct_job_has_no_warning(job):
     assert job == []
 
 
@@ -72,19 +72,19 @@ def test_no_lora(loras):
 
 
 def test_a_name_that_is_not_there():
-    unknown = Active("nonsense", 1, is_missing=True)
+    unknown = ActiveLoRA("nonsense", 1, is_missing=True)
     assert warnings(TCD, unknown) == [said(messages.UNKNOWN, lora="nonsense")]
     assert warnings(unknown, is_distilled=True) == [said(messages.UNKNOWN, lora="nonsense")]
 
 
 def test_an_alias_of_several():
-    several = Active("last", 1, is_missing=True, is_ambiguous=True)
+    several = ActiveLoRA("last", 1, is_missing=True, is_ambiguous=True)
     assert warnings(TCD, several) == [said(messages.AMBIGUOUS, lora="last")]
 
 
 @pytest.mark.parametrize("fault", [messages.EMPTY_FILE, messages.PICKLE_FILE])
 def test_a_file_that_cannot_be_loaded(fault):
-    broken = Active("TCD-broken", 1, identity=Identity(CATALOGUE.find_recommended("TCD-broken"), NAME), fault=fault)
+    broken = ActiveLoRA("TCD-broken", 1, identity=Identity(CATALOGUE.find_recommended("TCD-broken"), NAME), fault=fault)
     assert warnings(TCD, broken) == [said(fault, lora="TCD-broken")]
     assert warnings(broken) == [said(fault, lora="TCD-broken"), DOWNLOAD_LORA]
 

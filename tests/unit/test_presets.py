@@ -28,7 +28,7 @@ def test_the_built_in_ones_are_what_their_loras_are_made_for(preset):
     assert (preset.sampler, preset.schedule, preset.weight) == ("TCD", "Automatic", 1)
 
 
-def test_there_is_one_for_every_line_of_loras_for_tcd():
+def test_there_is_one_for_every_method_for_tcd():
     assert {preset.lora for preset in BUILT_IN} == {file.recommended.method for file in CATALOGUE.for_tcd}
 
 

@@ -146,7 +146,7 @@ def is_question(call: ast.Call) -> bool:
     return name == "hasattr" or name.split(".")[-1] == "find_spec" or name.startswith("inspect.")
 
 
-def test_what_a_host_has_is_asked_in_compat_alone():
+def test_only_compat_checks_what_a_host_has():
     found = [
         f"{module.file}: {question}"
         for module in SOURCES.values()

@@ -88,7 +88,7 @@ def test_the_start_is_left_as_it_was(denoiser, start):
     assert torch.equal(start, before)
 
 
-def test_noise_is_asked_for_at_every_step_but_the_last(denoiser, start):
+def test_noise_is_drawn_at_every_step_but_the_last(denoiser, start):
     sigmas, asked = get_sigmas_tcd(4, TABLE), []
 
     def noise_sampler(sigma, sigma_next):

@@ -71,7 +71,7 @@ def test_half_precision_tables_give_single_precision_schedules():
     assert get_sigmas_tcd(4, TABLE.half()).dtype == torch.float32
 
 
-def test_the_schedule_is_made_on_the_device_asked_for():
+def test_the_schedule_is_on_the_given_device():
     assert get_sigmas_tcd(4, TABLE, device="meta").device.type == "meta"
 
 

@@ -65,6 +65,7 @@ class Jobs:
         self.webui = webui
         self.records = records
         self.defaults = {**DEFAULTS, **{name: HIRES[name] for name in HIRES.keys() & webui.fields}}
+        self.defaults["hr_upscaler"] = webui.latent_upscaler
         self.numbers = count()
 
     def post(self, kind, *tcd, record=None, actions="", scripts=None, **fields):

@@ -17,19 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from .abilities import LACKS
+from .features import LACKS
 from .webui import find_python
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path.home() / ".cache" / "sd-webui-tcd" / "webuis"
 PACKAGES = ["torch", "gradio", "pydantic"]
 COLUMNS = {
-    "test_exact": "latents",
+    "test_accuracy": "latents",
     "test_single_pass": "CFG 1",
     "test_controlnet": "ControlNet",
     "test_seeds": "seeds",
-    "test_life": "jobs",
-    "test_company": "company",
+    "test_jobs": "jobs",
+    "test_inner_jobs": "inner jobs",
     "test_schedule_names": "schedules",
     "test_lora": "LoRA",
     "test_lora_faults": "LoRA faults",
@@ -40,7 +40,7 @@ COLUMNS = {
     "test_miniature": "miniature",
     "test_reload": "reload",
     "test_start": "start",
-    "test_neighbours": "neighbours",
+    "test_other_extensions": "extensions",
     "test_distributed": "distributed",
 }
 """What the table calls the tests of a file."""

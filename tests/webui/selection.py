@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .abilities import LACKS
+from .features import LACKS
 
 long = pytest.mark.long
 MINIATURE = "model as small as the miniature"

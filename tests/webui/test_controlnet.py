@@ -31,7 +31,7 @@ def jobs(webui, tmp_path_factory):
         *(pytest.param(mode, kind, marks=long) for i in (1, 2) for mode, kind in zip(MODES, KINDS[i:] + KINDS[:i])),
     ],
 )
-def test_modes(jobs, webui, run_both, mode, more):
+def test_control_modes(jobs, webui, run_both, mode, more):
     [model] = webui.get("/controlnet/model_list")["model_list"]
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors"}
     one, other = run_both(overrides=overrides, **with_unit(model=model, control_mode=mode), **more)

@@ -58,7 +58,7 @@ def test_so_are_other_samplers(loras, jobs, webui, model, name):
     assert get_difference(generated, expected).mean() < 1
 
 
-def test_images_show_what_is_asked_for_with_the_lora_alone(loras, jobs):
+def test_images_match_captions_only_with_the_lora(loras, jobs):
     classifier, scenes = load_classifier(), get_captions(4)
 
     def classifier_images(lora):

@@ -99,14 +99,14 @@ def test_a_pasted_infotext_restores_gamma(page, tab, infotext):
         assert page(f"{tab}_scheduler").locator("input").input_value() == "Automatic"
 
 
-def test_a_bad_pasted_gamma_is_said(page):
+def test_a_bad_pasted_gamma_is_reported(page):
     page.choose("txt2img_sampling", "TCD")
     page.paste(f"{INFOTEXT}, TCD gamma: 1.1")
     page.page.get_by_text(SENTENCE).wait_for()
     assert float(page.number("txt2img_tcd_gamma").input_value()) == 0.3
 
 
-def test_a_bad_hires_gamma_is_said(page):
+def test_a_bad_hires_gamma_is_reported(page):
     page.choose("txt2img_sampling", "TCD")
     page.open_hires_fix()
     page.see("txt2img_tcd_hires_gamma")

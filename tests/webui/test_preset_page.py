@@ -76,7 +76,7 @@ def test_a_preset_sets_what_it_names_and_nothing_else(txt2img, folder):
     assert page("html_info_txt2img").first.inner_text().startswith(f"a house {TAG}")
 
 
-def test_img2img_has_inpainting_besides(page, folder):
+def test_img2img_also_lists_inpainting_presets(page, folder):
     page.choose("txt2img_sampling", "TCD")
     assert "TCD inpainting, 8 steps" not in page.list_choices("txt2img_tcd_preset")
     page.tab("img2img")

@@ -81,7 +81,7 @@ def test_what_is_left_out_is_the_presets(follow):
     ],
     ids=lambda value: ", ".join(value),
 )
-def test_what_the_request_brings_is_its_own(follow, fields, says):
+def test_request_fields_override_the_preset(follow, fields, says):
     assert_says(follow("TCD, 4 steps", **fields).infotext, **says)
 
 
@@ -167,14 +167,14 @@ def test_a_preset_that_changes_nothing(follow):
         assert "TCD warnings" not in follow("TCD, 4 steps", **fields).info["extra_generation_params"]
 
 
-def test_a_gamma_from_eta_is_said(jobs, warnings):
+def test_a_gamma_from_eta_is_reported(jobs, warnings):
     [said] = warnings(eta=1)
     assert said == messages.ETA_USED.format(gamma=1)
     assert warnings(0.3, eta=0.3) == []
     assert warnings(0.3, eta=1)[0] == messages.ETA_NOT_USED.format(gamma=0.3, eta=1.0)
 
 
-def test_a_lora_that_is_not_there_is_never_asked_for(follow):
+def test_a_missing_lora_is_not_added(follow):
     result = follow("TDD, 8 steps", prompt="a house", steps=1)
     assert result.info["prompt"] == "a house"
     said = result.info["extra_generation_params"]["TCD warnings"]

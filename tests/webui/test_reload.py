@@ -7,7 +7,7 @@ import pytest
 from .jobs import Jobs
 from .selection import HERE, THIS, long
 
-NEIGHBOURS = HERE / "neighbours"
+OTHER_EXTENSIONS = HERE / "other_extensions"
 
 
 def names(webui, path, key="name"):
@@ -92,7 +92,7 @@ def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
     ],
 )
 def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
-    with start_webui(*(NEIGHBOURS / name for name in order)) as webui:
+    with start_webui(*(OTHER_EXTENSIONS / name for name in order)) as webui:
         jobs = Jobs(webui, tmp_path)
         assert_one_of_each(webui, jobs)
         lines, starts = webui.log().count("is replaced by this"), webui.log().count("Startup time")
@@ -110,7 +110,7 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
 
 @long
 def test_a_webui_that_lacks_something_starts_without_ours(start_webui, tmp_path):
-    with start_webui(NEIGHBOURS / "q-future") as webui:
+    with start_webui(OTHER_EXTENSIONS / "q-future") as webui:
         starts = webui.log().count("Startup time")
         assert webui.log().count("TCD disabled: this WebUI does not provide modules.rng.ImageRNG.") == starts
         assert webui.log().count("TCD") == starts

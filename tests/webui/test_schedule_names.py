@@ -9,7 +9,6 @@ SMALL = {"width": 64, "height": 64, "steps": 4}
 HIRES = {
     "enable_hr": True,
     "hr_scale": 2,
-    "hr_upscaler": "Latent",
     "denoising_strength": 0.6,
     "hr_second_pass_steps": 4,
 }

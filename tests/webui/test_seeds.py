@@ -9,7 +9,7 @@ from .selection import long, needs
 VARIATION = {"subseed": 5, "subseed_strength": 0.3}
 
 
-def test_again(jobs):
+def test_the_same_job_again(jobs):
     assert difference(jobs.txt2img(), jobs.txt2img()) == 0
     assert difference(jobs.txt2img(), jobs.txt2img(seed=8)) > 10 * SAME
 
@@ -37,7 +37,7 @@ def test_an_image_of_a_batch_is_the_single_image(jobs, source, fields):
 
 
 @long
-def test_batch_count_goes_on_counting(jobs):
+def test_batch_count_continues_the_seeds(jobs):
     two = jobs.txt2img(n_iter=2, override_settings={"return_grid": False})
     assert difference(jobs.txt2img(seed=8), type(two)(two.images[1:], {}, None)) <= SAME
 
@@ -101,7 +101,7 @@ def test_an_interrupted_job_changes_nothing(jobs, action):
     assert difference(before, jobs.txt2img(steps=6)) == 0
 
 
-def test_a_job_of_another_gamma_beside_it_changes_nothing(jobs):
+def test_parallel_jobs_keep_their_gammas(jobs):
     from concurrent.futures import ThreadPoolExecutor
 
     gammas = [0.1, 0.9, 0.1, 0.9]

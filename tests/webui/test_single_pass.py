@@ -15,7 +15,7 @@ LONG = ", ".join(["a red house by the sea"] * 20)
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
 
 
-def test_a_row_for_an_image(jobs):
+def test_one_unet_call_per_image(jobs):
     """In every WebUI, be it that it sees to that itself."""
     assert jobs.txt2img(record=True, batch_size=2).rows == 1
 
@@ -144,7 +144,7 @@ def test_a_checkpoint_that_edits(run_both):
 
 
 @pytest.mark.parametrize(
-    ("meddling", "use"),
+    ("modification", "use"),
     [
         ("ask", "an extension requested the unconditional output"),
         ("listen", "probe listens to cfg_denoised"),
@@ -161,8 +161,8 @@ def test_a_checkpoint_that_edits(run_both):
         ("animate", "probe replaces the model call"),
     ],
 )
-def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
-    fields = {"scripts": {"Meddler": {"args": [meddling]}}}
+def test_extensions_that_use_the_negative_prompt(run_both, modification, use):
+    fields = {"scripts": {"Modifier": {"args": [modification]}}}
     one, other = run_both(**fields)
     assert log(one).startswith("TCD evaluates the negative prompt: ")
     assert log(one).endswith(f"{use}.")
@@ -172,7 +172,7 @@ def test_extensions_that_use_the_negative_prompt(run_both, meddling, use):
 
 
 def test_a_denoiser_that_is_none_we_know(run_both):
-    one, other = run_both(scripts={"Meddler": {"args": ["replace_step"]}})
+    one, other = run_both(scripts={"Modifier": {"args": ["replace_step"]}})
     said = "TCD does not know this WebUI's denoiser ("
     assert log(one).startswith(said)
     assert log(other).startswith(said)
@@ -181,13 +181,13 @@ def test_a_denoiser_that_is_none_we_know(run_both):
 
 
 def test_an_extension_that_evaluates_for_itself(run_both):
-    one, other = run_both(scripts={"Meddler": {"args": ["evaluate"]}})
+    one, other = run_both(scripts={"Modifier": {"args": ["evaluate"]}})
     assert (one.rows, other.rows) == (1 + 2, 2 + 2)
     assert_same(one, other)
 
 
 def test_a_unet_of_an_extensions_own(jobs, option):
-    result = jobs.txt2img(scripts={"Meddler": {"args": ["replace_unet"]}})
+    result = jobs.txt2img(scripts={"Modifier": {"args": ["replace_unet"]}})
     assert log(result) == BOTH.format("probe replaces the UNet")
 
 
@@ -201,7 +201,7 @@ def test_an_interrupted_job(run_both, trouble):
 def test_nothing_is_left_behind(jobs, webui, option):
     before = webui.get("/sdapi/v1/options")
     plain = jobs.txt2img(record=True)
-    status, answer = jobs.post("txt2img", scripts={"Meddler": {"args": ["fail"]}})
+    status, answer = jobs.post("txt2img", scripts={"Modifier": {"args": ["fail"]}})
     assert status == 500, answer
     assert webui.get("/sdapi/v1/options") == before
     again = jobs.txt2img(record=True)

@@ -12,7 +12,7 @@ def start_with(start_webui, saved, **settings):
     return start_webui(ui_config={f"customscript/tcd.py/{key}": value for key, value in saved.items()}, **settings)
 
 
-def test_valid_ones(start_webui, webui, tmp_path):
+def test_valid_saved_defaults(start_webui, webui, tmp_path):
     """A setting of ours among the quick settings, and below the prompt, where some hosts want it early."""
     saved = {"txt2img/TCD gamma/value": 0.85, "txt2img/TCD hires gamma/value": "0.25"}
     lists = {"quicksettings_list": [OPTION]}
@@ -38,7 +38,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("gamma", [True, pytest.param([0.3], marks=long), pytest.param("1.5", marks=long)])
-def test_nonsense(start_webui, tmp_path, gamma):
+def test_invalid_saved_defaults(start_webui, tmp_path, gamma):
     with start_with(start_webui, {**NONSENSE, "img2img/TCD hires gamma/value": gamma}) as webui:
         assert webui.component("txt2img_tcd_hires_gamma")["value"] == "same"
         jobs = Jobs(webui, tmp_path)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tcd_sampler.lab.miniature.install import install_checkpoint
 
 from . import checkpoint_sd15
-from .abilities import Abilities
+from .features import Features
 
 SETTINGS = {
     "show_progress_every_n_steps": 1,
@@ -34,7 +34,7 @@ LIMIT = 1800
 """Seconds that a start or a request may take before it counts as hung: the machine may be busy."""
 
 
-class WebUI(Abilities):
+class WebUI(Features):
     """A running WebUI: with WebUI(...) as webui."""
 
     def __init__(
@@ -58,6 +58,8 @@ class WebUI(Abilities):
         if ui_config:
             (data / "ui-config.json").write_text(json.dumps(ui_config))
         settings = {"sd_model_checkpoint": f"{self.model}.safetensors", **(settings or {})}
+        if self.version_uid:
+            settings["VERSION_UID"] = self.version_uid
         (data / "config.json").write_text(json.dumps(settings))
         (data / "models").mkdir()
         self.make_checkpoints(checkpoints)

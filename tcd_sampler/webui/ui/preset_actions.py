@@ -6,8 +6,8 @@ from typing import Any
 
 from ... import messages
 from ...errors import UserError
-from ...loras.catalogue import CATALOGUE, Published
-from ...loras.prompt import find_loras, put_lora
+from ...loras.catalogue import CATALOGUE, PublishedLoRA
+from ...loras.prompt import find_loras, insert_lora
 from ...messages import Message
 from ...presets import BUILT_IN, Preset
 from .. import lora_files
@@ -41,7 +41,7 @@ class Outcome:
 class Progress:
     """The number of bytes of a file that are downloaded."""
 
-    file: Published
+    file: PublishedLoRA
     done: int
 
 
@@ -69,10 +69,10 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
     _, family = get_checkpoint()
     lora = choose_lora(preset.lora, family)
     if lora is None:
-        return Outcome(advise_download(preset, family), settings)
+        return Outcome(describe_download(preset, family), settings)
     has_comments = strips_comments()
     others = {found for found, _ in find_loras(prompt, has_comments) if is_for_tcd(found)}
-    prompt = put_lora(prompt, lora.name, preset.weight, others, has_comments)
+    prompt = insert_lora(prompt, lora.name, preset.weight, others, has_comments)
     unsupported = lora_files.find_unsupported(prompt) if may_write_files() else None
     message = Message(messages.ADDED, {"preset": preset.name, "lora": lora.name})
     if unsupported:
@@ -80,7 +80,7 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
     return Outcome(message, settings, prompt, can_convert=bool(unsupported))
 
 
-def advise_download(preset: Preset, family: str | None) -> Message:
+def describe_download(preset: Preset, family: str | None) -> Message:
     """Returns the message that a preset's LoRA is not installed, with the file that the button would download."""
     values = {"preset": preset.name, "lora": preset.lora, "family": family or Message(messages.THIS_CHECKPOINT)}
     file = CATALOGUE.find(preset.lora or "", family)
@@ -142,6 +142,6 @@ def convert(prompt: str) -> Outcome:
     copy = lora_files.convert(original)
     has_comments = strips_comments()
     weight = dict(find_loras(prompt, has_comments))[original]
-    prompt = put_lora(prompt, copy, 1 if weight is None else weight, {original}, has_comments)
+    prompt = insert_lora(prompt, copy, 1 if weight is None else weight, {original}, has_comments)
     message = Message(messages.CONVERTED, {"lora": copy, "original": original})
     return Outcome(message, prompt=prompt, can_convert=lora_files.find_unsupported(prompt) is not None)

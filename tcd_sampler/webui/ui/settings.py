@@ -30,7 +30,10 @@ def add_settings() -> None:
     warnings = shared.OptionInfo(True, "Warnings", section=SECTION)
     add_option(WARNINGS_OPTION, warnings.info("shown below the images when settings are likely wrong"))
     distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
-    add_option(DISTILLED_OPTION, distilled.info("checkpoints whose name contains any of these words need no TCD LoRA"))
+    add_option(
+        DISTILLED_OPTION,
+        distilled.info("comma-separated words: checkpoints whose name contains any of them need no TCD LoRA"),
+    )
 
 
 def check_settings() -> None:

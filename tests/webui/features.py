@@ -1,6 +1,7 @@
 """What a WebUI has, asked of itself: of its files before it runs, then of its page and its API."""
 
 import ast
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +16,11 @@ FLAGS = [
     "--no-hashing",
     "--use-cpu all",
     "--always-cpu",
+    "--cpu",
     "--precision full",
     "--no-half",
     "--all-in-fp32",
+    "--force-fp32",
     "--api",
 ]
 """What a WebUI is started with, as far as it knows them."""
@@ -28,7 +31,7 @@ LACKS = "this WebUI has no "
 FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
 
 
-class Abilities:
+class Features:
     """Of the WebUI in a folder."""
 
     folder: Path
@@ -49,6 +52,18 @@ class Abilities:
     def is_configured(self) -> bool:
         """Whether it makes models as configurations say, of any size, or guesses among those that it knows."""
         return not any((self.folder / name).is_dir() for name in ("backend", "ldm_patched"))
+
+    @cached_property
+    def version_uid(self) -> str | None:
+        """What Forge Neo compares with its config.json, and otherwise waits for a key. None for the others."""
+        source = (self.folder / "modules" / "launch_utils.py").read_text(encoding="utf-8")
+        found = re.search(r'^VERSION_UID\b.* = "(\w+)"$', source, re.MULTILINE)
+        return found[1] if found else None
+
+    @cached_property
+    def latent_upscaler(self) -> str:
+        """The hires fix's default upscaler. Without latent ones, it has to be named."""
+        return "Latent" if "Latent" in self.choices("txt2img_hr_upscaler") else "None"
 
     @property
     def model(self) -> str:

@@ -190,7 +190,7 @@ def webui(request, start_webui, tmp_path_factory):
     (webui.data / "ui-config.json").write_text("{}")  # which NegPiP reads before the WebUI has written it
     make_models(webui, names)
     with webui:
-        webui.neighbours, webui.start_log = names, webui.log()
+        webui.extensions, webui.start_log = names, webui.log()
         yield webui
 
 
@@ -280,7 +280,7 @@ def beside(webui, jobs):
     """Runs a case's job."""
 
     def run(case, *tcd, **settings):
-        needs(case.extension in webui.neighbours, case.extension)
+        needs(case.extension in webui.extensions, case.extension)
         fields = {**case.fields, **get_script_fields(webui, case)}
         fields["override_settings"] = {**fields.get("override_settings", {}), **settings}
         return getattr(jobs, get_kind(case))(*tcd, **fields)
@@ -375,7 +375,7 @@ def test_an_inner_pass_follows_the_jobs_gamma(beside):
 @pytest.fixture
 def queue(webui):
     """Queues a job, and waits for its end."""
-    needs(SCHEDULER in webui.neighbours, SCHEDULER)
+    needs(SCHEDULER in webui.extensions, SCHEDULER)
 
     def queue(*tcd, **fields):
         job = {"alwayson_scripts": {"TCD": {"args": list(tcd)}}, **fields}

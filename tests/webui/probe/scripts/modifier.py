@@ -1,4 +1,4 @@
-"""What other extensions do to a denoiser, for one job each: the argument of the script "Meddler" says which."""
+"""What other extensions do to a denoiser, for one job each: the argument of the script "Modifier" says which."""
 
 import functools
 import inspect
@@ -148,7 +148,7 @@ def fail(p):
             next(calls)
         except StopIteration:
             hook.remove()
-            raise torch.cuda.OutOfMemoryError("the meddler's") from None
+            raise torch.cuda.OutOfMemoryError("the modifier's") from None
 
     hook = p.sd_model.model.diffusion_model.register_forward_pre_hook(count)
     return hook.remove
@@ -170,9 +170,9 @@ MEDDLING = {
 }
 
 
-class Meddler(scripts.Script):
+class Modifier(scripts.Script):
     def title(self):
-        return "Meddler"
+        return "Modifier"
 
     def show(self, is_img2img):
         return scripts.AlwaysVisible

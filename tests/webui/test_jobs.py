@@ -20,7 +20,7 @@ def assert_is_an_image(result):
 SCHEDULES = ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Your Steps"]
 
 
-def test_what_the_image_says(jobs, webui):
+def test_the_infotext(jobs, webui):
     result = jobs.txt2img(0.25)
     assert_is_an_image(result)
     # without a list of schedules, that is the key of the host's setting for all samplers
@@ -127,7 +127,7 @@ def test_soft_inpainting(jobs, webui):
 
 
 def test_hires_fix(jobs):
-    hires = {"enable_hr": True, "hr_scale": 2, "hr_upscaler": "Latent", "denoising_strength": 0.6}
+    hires = {"enable_hr": True, "hr_scale": 2, "denoising_strength": 0.6}
     result = jobs.txt2img(0.2, 0.8, hr_second_pass_steps=3, **hires)
     assert_is_an_image(result)
     assert result.images[0].size == (256, 256)
@@ -261,7 +261,7 @@ def test_jobs_without_the_script_take_the_settings(jobs, default_gamma):
     assert numpy.array_equal(inner.pixels, jobs.txt2img(negative_prompt="").pixels)
 
 
-def test_a_job_whose_sampler_another_one_renames_keeps_its_gamma(jobs, default_gamma):
+def test_a_sampler_renamed_by_another_extension_keeps_gamma(jobs, default_gamma):
     assert "TCD gamma: 0.1" in jobs.txt2img(0.1, actions="rename").infotext
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def put_in_place(part: Path, final: Path) -> None:
+def move_into_place(part: Path, final: Path) -> None:
     """Gives the file its final name in one step. Raises FileExistsError if that name is taken."""
     try:
         os.link(part, final)

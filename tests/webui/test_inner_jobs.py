@@ -21,7 +21,7 @@ def copied(result):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "fields", "settled"),
+    ("arguments", "fields", "expected"),
     [
         ((0.8, "same"), {}, [0.8, 0.8, None]),
         ((), {"eta": 0.6}, [0.6, 0.6, None]),
@@ -32,27 +32,27 @@ def copied(result):
         ((None, None, "TCD, 4 steps"), {"sampler_name": "Euler a"}, [None, None, None]),
     ],
 )
-def test_a_job_is_settled_before_others_copy_it(jobs, arguments, fields, settled):
+def test_a_job_is_complete_before_others_copy_it(jobs, arguments, fields, expected):
     """They copy, pickle and dump it; what decides the image is in its fields and arguments by then."""
-    assert copied(jobs.txt2img(*arguments, actions="copy", **{**CHEAP, **fields})) == [settled]
+    assert copied(jobs.txt2img(*arguments, actions="copy", **{**CHEAP, **fields})) == [expected]
 
 
 @long
 def test_a_second_run_of_a_job_is_the_same(jobs, webui):
-    """As loopback runs one, which was settled by the first run."""
+    """As loopback runs one, which the first run completed."""
     arguments = webui.script_arguments("loopback.py", loops=2, final_denoising_strength=0.5)
     loopback = {"script_name": "Loopback", "script_args": arguments}
     result = jobs.img2img(0.8, actions="copy again", **CHEAP, **loopback)
     assert copied(result)[-2:] == [[0.8, 0.8, None]] * 2
 
 
-@pytest.mark.parametrize(("axis", "settled"), [("[TCD] Gamma", [0.1, 0.1]), ("[TCD] Hires gamma", [0.8, 0.1])])
-def test_a_plots_values_are_arguments(jobs, axis, settled):
+@pytest.mark.parametrize(("axis", "expected"), [("[TCD] Gamma", [0.1, 0.1]), ("[TCD] Hires gamma", [0.8, 0.1])])
+def test_a_plots_values_are_arguments(jobs, axis, expected):
     hires = HIRES if axis == "[TCD] Hires gamma" else {}
     result = jobs.txt2img(0.8, actions="copy again", **CHEAP, **hires, **jobs.plot(axis, "0.1, 0.9"))
     first, second = copied(result)[-2:]
-    assert first == [*settled, None]
-    assert second == [0.9 if value == 0.1 else value for value in settled] + [None]
+    assert first == [*expected, None]
+    assert second == [0.9 if value == 0.1 else value for value in expected] + [None]
 
 
 def test_a_bad_gamma_stays_where_it_is(jobs):
@@ -149,9 +149,9 @@ BUGS = {
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [*(("settle", kind) for kind in BUGS), ("follow_preset", "KeyError"), ("check_model", "ValueError")],
+    [*(("determine_gammas", kind) for kind in BUGS), ("apply_preset", "KeyError"), ("check_model", "ValueError")],
 )
-def test_a_bug_ends_the_job_and_is_told(jobs, webui, name, kind):
+def test_a_bug_ends_the_job_and_is_reported(jobs, webui, name, kind):
     before = len(webui.log())
     status, body = jobs.post("txt2img", 0.8, actions=f"bug:{name}:{kind}", **CHEAP)
     assert status == 500
