@@ -4,6 +4,7 @@ from functools import cache
 
 from modules import script_callbacks
 
+from .. import __version__
 from .compat.page import prefer_other_localizations
 from .loras import get_index
 from .registration import register, unregister
@@ -18,6 +19,7 @@ def install() -> None:
 
     Called when the host loads its scripts, at start and at Reload UI. The host drops all callbacks in between.
     """
+    print(f"sd-webui-tcd {__version__}")  # the WebUI's log hides messages below the level of warnings
     add_to_lists()
     add_settings()  # not in on_ui_settings: A1111 before 1.9 reads extra options before it calls that
     prefer_other_localizations(LOCALIZATIONS)

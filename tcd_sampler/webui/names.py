@@ -21,6 +21,7 @@ DEFAULT_GAMMA_OPTION = "tcd_default_gamma"
 SINGLE_PASS_OPTION = "tcd_cfg1_single_pass"
 WARNINGS_OPTION = "tcd_warnings"
 DISTILLED_OPTION = "tcd_distilled_checkpoints"
+VERSION_OPTION = "tcd_version"  # a line of text without a value
 
 WARNINGS = "TCD warnings"
 """The key of the messages in the API's info."""

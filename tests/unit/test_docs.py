@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tcd_sampler import __version__
+
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*ROOT.glob("README*.md"), *DOCS]
+PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
 
 MOST_WORDS = 30
 SHORTEST_PARAGRAPH = 8
@@ -124,6 +127,11 @@ def test_sentences_are_short(page):
 
 def test_no_paragraph_twice():
     assert find_repeated(map(read, PROSE)) == []
+
+
+def test_the_changelog_starts_with_this_version():
+    [first, *_] = re.findall(r"^## (.+)$", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert first == "Unreleased" or re.fullmatch(rf"{re.escape(__version__)} - \d{{4}}-\d\d-\d\d", first)
 
 
 # The checks themselves

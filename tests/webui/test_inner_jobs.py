@@ -8,7 +8,7 @@ import pytest
 from tcd_sampler import messages
 
 from .compare import SAME, difference, gamma
-from .jobs import CHEAP, NOTHING, image
+from .jobs import CHEAP, NOTHING, make_image
 from .selection import long, needs
 
 SETTING = {"tcd_default_gamma": 0.45}
@@ -194,4 +194,4 @@ def test_the_hosts_settings_of_a_wrong_type(jobs, webui, overrides):
 
 
 def test_img2img_at_all(jobs):
-    assert numpy.isfinite(jobs.img2img(0.8, init_images=[image(64)], **CHEAP).pixels).all()
+    assert numpy.isfinite(jobs.img2img(0.8, init_images=[make_image(64)], **CHEAP).pixels).all()

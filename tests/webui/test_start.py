@@ -1,6 +1,8 @@
-"""Users' saved settings and defaults, valid or nonsense: the WebUI starts, and the valid ones are kept."""
+"""The WebUI starts with the version in its log, and with users' saved settings, valid or not."""
 
 import pytest
+
+from tcd_sampler import __version__
 
 from .jobs import Jobs
 from .selection import long
@@ -10,6 +12,12 @@ OPTION = "tcd_default_gamma"
 
 def start_with(start_webui, saved, **settings):
     return start_webui(ui_config={f"customscript/tcd.py/{key}": value for key, value in saved.items()}, **settings)
+
+
+def test_the_version_is_in_the_log_and_among_the_settings(webui):
+    version = f"sd-webui-tcd {__version__}"
+    assert f"\n{version}\n" in webui.log()
+    assert webui.component("setting_tcd_version")["value"] == version
 
 
 def test_valid_saved_defaults(start_webui, webui, tmp_path):

@@ -22,7 +22,7 @@ REQUIRED = {
         *(f"KDiffusionSampler.{name}" for name in ("get_sigmas", "initialize", "sample")),
     ],
     "shared": [
-        *("OptionInfo", "device", "opts.add_option", "opts.data", "opts.data_labels", "prompt_styles"),
+        *("OptionHTML", "OptionInfo", "device", "opts.add_option", "opts.data", "opts.data_labels", "prompt_styles"),
         *("state.interrupt",),
         *(
             f"cmd_opts.{name}"

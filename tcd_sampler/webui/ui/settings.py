@@ -3,19 +3,30 @@
 import gradio as gr
 from modules import shared
 
+from ... import __version__
 from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
 from ...messages import BAD_SWITCH, BAD_TEXT
 from ..advice import DISTILLED
 from ..compat.guidance import supports_single_pass
 from ..compat.options import add_option, get_option, remove_option
-from ..names import DEFAULT_GAMMA_OPTION, DISTILLED_OPTION, NAME, SINGLE_PASS_OPTION, WARNINGS_OPTION
+from ..names import (
+    DEFAULT_GAMMA_OPTION,
+    DISTILLED_OPTION,
+    NAME,
+    SINGLE_PASS_OPTION,
+    VERSION_OPTION,
+    WARNINGS_OPTION,
+)
 
 SECTION = ("tcd", NAME)
 
 
 def add_settings() -> None:
-    """Adds the settings, without the one for the negative prompt if it has no effect on this host."""
+    """Adds the version and the settings, without the one for the negative prompt if it has no effect on this host."""
+    version = shared.OptionHTML(f"sd-webui-tcd {__version__}")
+    version.section = SECTION
+    shared.opts.add_option(VERSION_OPTION, version)
     default_gamma = shared.OptionInfo(
         DEFAULT_GAMMA,
         "Default gamma",
@@ -53,5 +64,5 @@ def check_settings() -> None:
 
 def remove_settings() -> None:
     """Removes the settings. The user's values are kept."""
-    for key in (DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, WARNINGS_OPTION, DISTILLED_OPTION):
+    for key in (VERSION_OPTION, DEFAULT_GAMMA_OPTION, SINGLE_PASS_OPTION, WARNINGS_OPTION, DISTILLED_OPTION):
         remove_option(key)
