@@ -5,6 +5,7 @@ seconds to import.
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -163,6 +164,8 @@ def check_packages(subcommand: Subcommand) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return the exit status. A UserError is printed; any other exception is a bug."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a Windows console or pipe may not have a prompt's characters
+        sys.stdout.reconfigure(errors="backslashreplace")
     prog = "python -m tcd_sampler" if Path(sys.argv[0]).name == "__main__.py" else None
     args = make_parser(prog).parse_args(add_default(sys.argv[1:] if arguments is None else arguments))
     try:

@@ -1,5 +1,6 @@
 """The command: its subcommands, the packages that they need, and what becomes of errors."""
 
+import io
 import re
 import subprocess
 import sys
@@ -39,6 +40,15 @@ def test_help(name, capsys):
         main([name, "--help"])
     assert end.value.code == 0
     assert re.match(rf"usage: \S+( -m tcd_sampler)? {name} ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp936", "ascii"])
+def test_a_console_without_a_prompts_characters(encoding, monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+    monkeypatch.setattr("sys.stdout", console)
+    plant(monkeypatch, lambda args: print(args.prompt) or 0)
+    assert main(["generate", "--prompt", "a café by 海 🐚"]) == 0
+    assert console.buffer.getvalue().decode(encoding).startswith("a caf")
 
 
 def test_help_names_the_command_and_its_subcommands(monkeypatch, capsys):

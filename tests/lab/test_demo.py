@@ -220,7 +220,7 @@ def test_the_command_inpaints(shipped, tmp_path, image_file, half_mask):
 )
 def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
     for name in ("text.png", "text.safetensors", "model.ckpt"):
-        (tmp_path / name).write_text("text")
+        (tmp_path / name).write_text("text", encoding="utf-8")
     assert run("--prompt", "a", "--output", tmp_path / "tcd.png", *(a.format(tmp=tmp_path) for a in arguments)) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.fullmatch(sentence.format(tmp=re.escape(str(tmp_path))), said), said

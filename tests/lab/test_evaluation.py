@@ -125,14 +125,14 @@ def test_points_are_kept_and_not_measured_again(tmp_path):
     points = [Point("LCM", 4, 1.5, 0.1, 0.9, 0.01), Point("real images", 0, 0.1, 0.01, 1.0, 0.0)]
     write_points(tmp_path / "points.json", points)
     assert read_points(tmp_path / "points.json") == points
-    assert json.loads((tmp_path / "points.json").read_text())[0]["method"] == "LCM"
+    assert json.loads((tmp_path / "points.json").read_text(encoding="utf-8"))[0]["method"] == "LCM"
     missing = [(method.name if method else None, n) for method, n in get_missing(points)]
     assert ("LCM", 4) not in missing
     assert (None, 0) not in missing
     assert ("LCM", 8) in missing
     assert ("DPM++ 2S", 1) not in missing  # it takes two
     assert read_points(tmp_path / "none.json") == []
-    (tmp_path / "other.json").write_text('[{"other": 1}]')
+    (tmp_path / "other.json").write_text('[{"other": 1}]', encoding="utf-8")
     with refused(messages.CANNOT_READ_RESULTS, file=tmp_path / "other.json"):
         read_points(tmp_path / "other.json")
 

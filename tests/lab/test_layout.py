@@ -111,6 +111,8 @@ def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch, capsys):
     clip = {f"miniature-clip/{name}" for name in ("vocab.json", "merges.txt", "config.json", "model.safetensors")}
     loras = {f"Lora/{path.name}" for path in LORAS.values()}
     assert files == {"Stable-diffusion/miniature.safetensors", "Stable-diffusion/miniature.yaml", *clip, *loras}
-    config = json.loads((tmp_path / "models/Stable-diffusion/miniature.yaml").read_text())["model"]["params"]
+    config = json.loads((tmp_path / "models/Stable-diffusion/miniature.yaml").read_text(encoding="utf-8"))["model"][
+        "params"
+    ]
     [first, second, *_] = config["conditioner_config"]["params"]["emb_models"]
     assert first["params"]["version"] == second["params"]["version"] == str(tmp_path / "models" / "miniature-clip")

@@ -30,7 +30,21 @@ from ..support.loopback import (
     redirects,
     whole,
 )
-from ..support.published import CONTENT, FINAL, HALF, LORA, PAGE, PATH, RETRIES, WRONG, fails, fetch, get_files, start
+from ..support.published import (
+    CONTENT,
+    FINAL,
+    HALF,
+    LORA,
+    PAGE,
+    PATH,
+    RETRIES,
+    SHORT,
+    WRONG,
+    fails,
+    fetch,
+    get_files,
+    start,
+)
 
 ROOT = Path(__file__).parents[2]
 HUB = "https://huggingface.co"
@@ -80,7 +94,6 @@ def test_compression_is_declined(server, folder):
 @pytest.mark.parametrize(
     ("server_answers", "template", "values"),
     [
-        pytest.param([never_answers], messages.UNREACHABLE, {}, id="no answer"),
         pytest.param([breaks_after(0)], messages.INTERRUPTED, {}, id="breaks at once"),
         pytest.param([breaks_after(HALF)], messages.INTERRUPTED, {}, id="breaks at one place"),
         pytest.param([ignores_ranges(HALF)], messages.INTERRUPTED, {}, id="breaks, without ranges"),
@@ -91,7 +104,6 @@ def test_compression_is_declined(server, folder):
             id="breaks later and earlier",
         ),
         pytest.param([answers(200, CONTENT[:HALF])], messages.INTERRUPTED, {}, id="too few bytes, no length"),
-        pytest.param([hangs_after(HALF)], messages.INTERRUPTED, {}, id="hangs"),
         pytest.param([answers(401)], messages.LOGIN_REQUIRED, {"status": 401, "page": PAGE}, id="401"),
         pytest.param([answers(403)], messages.LOGIN_REQUIRED, {"status": 403, "page": PAGE}, id="403"),
         pytest.param([answers(404)], messages.NOT_ON_HOST, {"status": 404, "page": PAGE}, id="404"),
@@ -131,7 +143,19 @@ def test_a_bad_server(server, folder, server_answers, template, values):
     assert len(server.requests) <= 2 + RETRIES
 
 
-@pytest.mark.parametrize("answer", [never_answers, breaks_after(0), answers(404), answers(429), answers(503)])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "template", "requests"),
+    [(never_answers, messages.UNREACHABLE, 1), (hangs_after(HALF), messages.INTERRUPTED, 1 + RETRIES)],
+    ids=["no answer", "half of the file"],
+)
+def test_a_server_that_hangs(server, folder, answer, template, requests):
+    server.answers = [answer]
+    fails(template, {"lora": LORA.name, "host": get_host(server)}, folder, start(folder, timeout=SHORT))
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("answer", [breaks_after(0), answers(404), answers(429), answers(503)])
 def test_no_retry_before_any_progress(server, folder, answer):
     """The user reads at once what is wrong."""
     server.answers = [answer, whole]
@@ -225,13 +249,13 @@ def test_more_breaks_than_retries_with_progress(server, folder):
     [
         pytest.param(answers(429), id="429"),
         pytest.param(answers(503), id="503"),
-        pytest.param(hangs_after(HALF + 1), id="hangs"),
-        pytest.param(never_answers, id="no answer"),
+        pytest.param(hangs_after(HALF + 1), id="hangs", marks=pytest.mark.slow),
+        pytest.param(never_answers, id="no answer", marks=pytest.mark.slow),
     ],
 )
 def test_a_fault_after_a_break(server, folder, second):
     server.answers = [breaks_after(HALF), second, whole]
-    list(start(folder))
+    list(start(folder, timeout=SHORT))
     assert get_files(folder) == {FINAL: CONTENT}
     assert server.starts[-1] > 0
 
@@ -246,7 +270,10 @@ def test_a_server_without_ranges_starts_over(server, folder):
 # Addresses
 
 
-@pytest.mark.parametrize("endpoint", ["huggingface.co", "ftp://here", "http://", "https:///x", "file:///x"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["huggingface.co", "ftp://here", "http://", "https:///x", "file:///x", "C:\\mirror", "\\\\server\\mirror"],
+)
 def test_no_endpoint(folder, monkeypatch, endpoint):
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     fails(messages.BAD_ENDPOINT, {"example": HUB, "value": endpoint.rstrip("/")}, folder)

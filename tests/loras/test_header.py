@@ -244,7 +244,7 @@ BROKEN = {
     "too many data": lambda path: put_header(path, b'{"a":{"dtype":"F16","shape":[0],"data_offsets":[0,0]}}' + b"{}"),
     "a pickle": lambda path: torch.save({"a": torch.zeros(99)}, path),
     "an old pickle": lambda path: torch.save({"a": torch.zeros(9)}, path, _use_new_zipfile_serialization=False),
-    "a page": lambda path: path.write_text("<!DOCTYPE html><html><title>401</title></html>"),
+    "a page": lambda path: path.write_text("<!DOCTYPE html><html><title>401</title></html>", encoding="utf-8"),
 }
 
 

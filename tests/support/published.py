@@ -26,6 +26,8 @@ PATH = "/h1t/TCD-SDXL-LoRA/resolve/main/pytorch_lora_weights.safetensors"
 PAGE = "https://huggingface.co/h1t/TCD-SDXL-LoRA"
 FINAL = f"{LORA.name}.safetensors"
 RETRIES = 2
+SHORT = 3.0
+"""Seconds to wait for a server that hangs: long enough for one that does not, on a busy machine."""
 
 
 def get_files(folder):
@@ -33,13 +35,13 @@ def get_files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "other.safetensors"}
 
 
-def start(folder, lora=LORA, timeout=0.3):
+def start(folder, lora=LORA, timeout=60.0):
     return download(lora, folder, timeout=timeout, pauses=[0] * RETRIES)
 
 
 def fetch(folder, lora=LORA):
     """Downloads from HF_ENDPOINT and returns every progress report."""
-    return list(start(folder, lora, timeout=5))
+    return list(start(folder, lora))
 
 
 def fails(template, values, folder, progress=None):

@@ -144,9 +144,12 @@ def test_targets_and_anchors():
 
 
 def test_broken_links(tmp_path):
-    (tmp_path / "b.md").write_text("# Here\n")
+    (tmp_path / "b.md").write_text("# Here\n", encoding="utf-8")
     page = tmp_path / "a.md"
-    page.write_text("# Top\n[1](b.md#here) [2](b.md#there) [3](c.md) [4](#top) [5](#bottom) [6](https://x.org/#y)\n")
+    page.write_text(
+        "# Top\n[1](b.md#here) [2](b.md#there) [3](c.md) [4](#top) [5](#bottom) [6](https://x.org/#y)\n",
+        encoding="utf-8",
+    )
     assert find_broken(page) == ["b.md#there", "c.md", "#bottom"]
 
 

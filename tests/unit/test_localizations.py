@@ -12,7 +12,9 @@ from tcd_sampler.presets import BUILT_IN
 from ..support.messages import TEMPLATES, list_places
 
 ROOT = Path(__file__).parents[2]
-SOURCES = "".join(re.sub(r'"\n\s*"', "", path.read_text()) for path in (ROOT / "tcd_sampler" / "webui").rglob("*.py"))
+SOURCES = "".join(
+    re.sub(r'"\n\s*"', "", path.read_text(encoding="utf-8")) for path in (ROOT / "tcd_sampler" / "webui").rglob("*.py")
+)
 FILES = {path.stem: path for path in sorted((ROOT / "localizations").glob("*.json"))}
 
 

@@ -117,19 +117,20 @@ def test_what_must_be_a_number(field, value, low, high):
     ],
 )
 def test_a_file_that_cannot_be_read_is_said_and_left(presets, text, template):
-    presets.file.write_text(text)
+    presets.file.write_text(text, encoding="utf-8")
     for use in (presets.read_own, presets.list, lambda: presets.save(MINE), lambda: presets.delete("mine")):
         with refused(messages.CANNOT_READ_PRESETS, file="presets.json") as error:
             use()
         reason = error.value.__cause__
         said = error.value.message.values["reason"]
         assert said == str(reason) if template is None else (said, said.template) == (reason.message, template)
-    assert presets.file.read_text() == text
+    assert presets.file.read_text(encoding="utf-8") == text
     assert presets.find("TCD, 4 steps").steps == 4  # the built-in ones are there all the same
 
 
-def test_a_file_from_an_editor_that_marks_its_encoding(presets):
-    presets.file.write_text('[{"name": "mine", "steps": 3}]', encoding="utf-8-sig")
+def test_a_file_from_an_editor_on_windows(presets):
+    """It marks the encoding, and ends lines with two characters."""
+    presets.file.write_bytes('\ufeff[\r\n{"name": "mine",\r\n"steps": 3}]\r\n'.encode())
     assert presets.find("mine").steps == 3
 
 
@@ -144,7 +145,7 @@ def test_a_name_that_cannot_be_written(presets, tmp_path):
 
 def test_a_file_that_cannot_be_written_stays(presets, monkeypatch, tmp_path):
     presets.save(MINE)
-    before = presets.file.read_text()
+    before = presets.file.read_text(encoding="utf-8")
 
     def fail(*_):
         raise OSError(28, "No space left on device")
@@ -152,10 +153,10 @@ def test_a_file_that_cannot_be_written_stays(presets, monkeypatch, tmp_path):
     monkeypatch.setattr("os.replace", fail)
     with refused(messages.CANNOT_WRITE, file="presets.json", reason="No space left on device"):
         presets.save(Preset("other"))
-    assert presets.file.read_text() == before
+    assert presets.file.read_text(encoding="utf-8") == before
     assert [path.name for path in tmp_path.iterdir()] == ["presets.json"]
 
 
 def test_what_is_as_usual_is_not_written(presets):
     presets.save(Preset("mine", steps=6))
-    assert json.loads(presets.file.read_text()) == [{"name": "mine", "steps": 6}]
+    assert json.loads(presets.file.read_text(encoding="utf-8")) == [{"name": "mine", "steps": 6}]

@@ -197,6 +197,20 @@ def test_what_is_called_reading_does_not_write_or_hash():
     assert not found, list_lines(found)
 
 
+def test_text_files_have_an_encoding():
+    """Without one, Windows uses its own."""
+    found = [
+        f"{module.file}: {ast.unparse(call)}"
+        for module in [*EVERYWHERE, *list_modules("tests")]
+        for call in module.nodes
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("read_text", "write_text")
+        and "encoding" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert not found, list_lines(found)
+
+
 def test_tests_do_not_import_from_other_tests():
     """What several need is in tests/support, or in a fixture."""
     found = [

@@ -226,7 +226,9 @@ def write(folder: Path, name: str) -> None:
     weights["cond_stage_model.transformer.text_model.embeddings.position_ids"] = positions
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / f"{name}.safetensors")
-    (folder / f"{name}.yaml").write_text(json.dumps({"model": model_config(variant, write_text_config(folder))}))
+    (folder / f"{name}.yaml").write_text(
+        json.dumps({"model": model_config(variant, write_text_config(folder))}), encoding="utf-8"
+    )
 
 
 def write_text_config(folder: Path) -> Path:
@@ -243,7 +245,7 @@ def write_text_config(folder: Path) -> Path:
         "num_hidden_layers": TEXT_LAYERS, "num_attention_heads": TEXT_WIDTH // 64, "hidden_act": "quick_gelu",
         "bos_token_id": VOCABULARY - 2, "eos_token_id": VOCABULARY - 1, "pad_token_id": VOCABULARY - 1,
     }  # fmt: skip
-    (text_folder / "config.json").write_text(json.dumps(config))
+    (text_folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     # the AMD fork wants to load weights before it loads the checkpoint's; what they are does not matter
     save_file({"none": torch.zeros(1)}, text_folder / "model.safetensors", {"format": "pt"})
     return text_folder

@@ -144,7 +144,7 @@ def write_checkpoint(folder: Path) -> None:
     config["params"]["unet_config"]["params"].update(
         model_channels=WIDTH, attention_resolutions=[4, 2, 1], channel_mult=LEVELS
     )
-    (folder / f"{CHECKPOINT}.yaml").write_text(json.dumps({"model": config}))
+    (folder / f"{CHECKPOINT}.yaml").write_text(json.dumps({"model": config}), encoding="utf-8")
 
 
 def write_models(folder: Path) -> None:

@@ -69,10 +69,10 @@ class Master:
     def set_worker(self, state):
         """The extension reads its configuration before each job."""
         file = self.folder / "distributed-config.json"
-        config = json.loads(file.read_text())
+        config = json.loads(file.read_text(encoding="utf-8"))
         [worker] = [named["worker"] for named in config["workers"] if "worker" in named]
         worker["state"] = state
-        file.write_text(json.dumps(config))
+        file.write_text(json.dumps(config), encoding="utf-8")
 
 
 def difference(one, other):
@@ -103,7 +103,7 @@ def master(request, start_webui, worker, tmp_path_factory):
     ours, theirs = FOLDERS[request.param]
     folder = tmp_path_factory.mktemp("extensions") / theirs  # a copy, since the extension writes into its folder
     shutil.copytree(find_extension(request, NAME), folder, ignore=shutil.ignore_patterns(".git", "*.log"))
-    (folder / "distributed-config.json").write_text(json.dumps(make_config(worker.port)))
+    (folder / "distributed-config.json").write_text(json.dumps(make_config(worker.port)), encoding="utf-8")
     [this] = THIS.values()
     # with a grid that the API leaves out, the extension would miscount the images
     with start_webui(folder, this={ours: this}, tcd_default_gamma=MASTERS, return_grid=False) as webui:
@@ -156,7 +156,7 @@ def test_a_preset_beside_another_sampler(master):
 def own_preset(master):
     """In the master's file alone."""
     file = master.webui.data / "tcd-presets.json"
-    file.write_text(json.dumps([{"name": "mine", "steps": 3, "cfg_scale": 1.5, "gamma": 0.45}]))
+    file.write_text(json.dumps([{"name": "mine", "steps": 3, "cfg_scale": 1.5, "gamma": 0.45}]), encoding="utf-8")
     yield "mine"
     file.unlink()
 

@@ -187,7 +187,9 @@ def webui(request, start_webui, tmp_path_factory):
     extensions = [copy_extension(find_extension(request, name), folder) for name in names]
     webui = start_webui(*extensions, flags=find_flags(names, folder), **DYNAMIC_SETTINGS)
     webui.environment.update({"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(folder)})
-    (webui.data / "ui-config.json").write_text("{}")  # which NegPiP reads before the WebUI has written it
+    (webui.data / "ui-config.json").write_text(
+        "{}", encoding="utf-8"
+    )  # which NegPiP reads before the WebUI has written it
     make_models(webui, names)
     with webui:
         webui.extensions, webui.start_log = names, webui.log()

@@ -97,7 +97,7 @@ def test_own_presets(txt2img, folder, own_presets):
     page.say("txt2img_tcd_preset", "mine")
     page("txt2img_tcd_save").click()
     page.wait_for_text(messages.SAVED.format(preset="mine"))
-    [saved] = json.loads(own_presets.read_text())
+    [saved] = json.loads(own_presets.read_text(encoding="utf-8"))
     assert saved == {"name": "mine", "steps": 6, "cfg_scale": 1.5, "gamma": 0.45, "lora": "tcd-one", "weight": 0.7}
 
     page.open()
@@ -110,7 +110,7 @@ def test_own_presets(txt2img, folder, own_presets):
 
     page("txt2img_tcd_delete").click()
     page.wait_for_text(messages.DELETED.format(preset="mine"))
-    assert json.loads(own_presets.read_text()) == []
+    assert json.loads(own_presets.read_text(encoding="utf-8")) == []
     assert "mine" not in page.list_choices("txt2img_tcd_preset")
 
 
@@ -126,15 +126,10 @@ def test_built_in_presets_stay(txt2img, own_presets):
     assert not own_presets.exists()
 
 
-def test_warnings_are_below_the_image(txt2img, folder, request, tmp_path, webui):
-    txt2img.page.set_viewport_size({"width": 1280, "height": 900})
+def test_warnings_are_below_the_image(txt2img, folder, webui):
     txt2img.make_small()
     txt2img.set_number("txt2img_cfg_scale", 7)
     said = txt2img.generate()
-    image = (request.config.getoption("--screenshots") or tmp_path) / "warnings.png"
-    txt2img("html_info_txt2img").first.scroll_into_view_if_needed()
-    top, end = (txt2img(name).first.bounding_box() for name in ("html_info_txt2img", "html_log_txt2img"))
-    txt2img.page.screenshot(path=image, clip={**top, "height": end["y"] + end["height"] - top["y"]})
     checkpoint = "tiny-sdxl" if webui.is_configured else webui.model
     assert said.count(messages.ADD_LORA.format(checkpoint=checkpoint, tag=TAG)) == 1
 
@@ -230,12 +225,16 @@ def test_visitors_write_nothing(browser, start_webui, flags):
         apply(page, "TCD, 4 steps")
         page.wait_for_text("LoRA for")
         assert "Download LoRA" not in page("txt2img_tcd_message").first.inner_text()
-        (webui.data / "tcd-presets.json").write_text("{")
+        (webui.data / "tcd-presets.json").write_text("{", encoding="utf-8")
         page.say("txt2img_tcd_preset", "mine")
         page("txt2img_tcd_apply").click()
         page.wait_for_text("tcd-presets.json cannot be read")
         assert str(webui.data) not in page("txt2img_tcd_message").first.inner_text()
         page.page.close()
+
+
+APPLIED_4, APPLIED_8 = (messages.APPLIED.format(preset=f"TCD, {steps} steps").removesuffix(".") for steps in (4, 8))
+"""How each message about a preset that was applied begins."""
 
 
 @pytest.mark.parametrize(
@@ -244,21 +243,20 @@ def test_visitors_write_nothing(browser, start_webui, flags):
 def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder, kind):
     """Instead of leaving it there, as if all had gone well."""
     apply(txt2img, "TCD, 8 steps")
-    txt2img.wait_for_text("Applied TCD, 8 steps")
+    txt2img.wait_for_text(APPLIED_8)
     jobs.txt2img(actions=f"bug:choose_lora:{kind}", steps=1)
     apply(txt2img, "TCD, 4 steps")
     txt2img.wait_for_text(messages.FAILED.format(error=kind))
-    assert "Applied TCD, 8 steps" not in txt2img("txt2img_tcd_message").first.inner_text()
+    assert APPLIED_8 not in txt2img("txt2img_tcd_message").first.inner_text()
     jobs.txt2img(steps=1)  # which takes the bug out again
     apply(txt2img, "TCD, 4 steps")
-    txt2img.wait_for_text("Applied TCD, 4 steps")
+    txt2img.wait_for_text(APPLIED_4)
 
 
 @long
-def test_in_chinese(browser, start_webui, request, tmp_path):
+def test_in_chinese(browser, start_webui):
     with start_webui(localization="zh_CN") as webui:
         page = Page(browser.new_page(), webui)
-        page.page.set_viewport_size({"width": 1280, "height": 900})
         page.open()
         page.choose("txt2img_sampling", "TCD")
         page.see("txt2img_tcd_apply")
@@ -268,7 +266,4 @@ def test_in_chinese(browser, start_webui, request, tmp_path):
         assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 预设"
         page.make_small()
         assert "没有启用 TCD LoRA，且" in page.generate()
-        image = (request.config.getoption("--screenshots") or tmp_path) / "chinese.png"
-        top, end = (page(f"txt2img_tcd_{name}").first.bounding_box() for name in ("gamma", "message"))
-        page.page.screenshot(path=image, clip={**top, "height": end["y"] + end["height"] - top["y"]})
         page.page.close()

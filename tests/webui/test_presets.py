@@ -143,18 +143,18 @@ def test_an_unknown_preset(jobs, follow):
 
 def test_own_presets(follow, jobs, webui, own_presets):
     preset = {"name": "mine", "steps": 3, "gamma": 0.45, "lora": "style", "weight": 0.5}
-    own_presets.write_text(json.dumps([preset]))
+    own_presets.write_text(json.dumps([preset]), encoding="utf-8")
     result = follow("mine", prompt="a house", cfg_scale=1)
     assert_says(result.infotext, Steps=3, TCD_gamma=0.45)
     assert result.info["prompt"] == "a house <lora:style:0.5>"
-    own_presets.write_text(json.dumps([{"name": "mine", "sampler": "Gone"}]))
+    own_presets.write_text(json.dumps([{"name": "mine", "sampler": "Gone"}]), encoding="utf-8")
     sentence = jobs.refused(None, None, "mine", **{**LEFT_OUT, **SMALL})
     assert sentence == messages.NO_SAMPLER.format(preset="'mine'", sampler="'Gone'")
-    own_presets.write_text("{")
+    own_presets.write_text("{", encoding="utf-8")
     sentence = jobs.refused(None, None, "mine", **SMALL)
     assert sentence.startswith(f"{own_presets.name} cannot be read (")
     assert str(webui.data) not in sentence
-    assert own_presets.read_text() == "{"
+    assert own_presets.read_text(encoding="utf-8") == "{"
 
 
 def test_a_preset_that_changes_nothing(follow):

@@ -47,7 +47,9 @@ def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
         shutil.copytree(THIS["sd-webui-tcd"] / name, this / name)
     with start_webui(this={"sd-webui-tcd": this}) as webui:
         names_file = this / "tcd_sampler" / "webui" / "names.py"
-        names_file.write_text(names_file.read_text().replace('"TCD hires gamma"', '"TCD second gamma"'))
+        names_file.write_text(
+            names_file.read_text(encoding="utf-8").replace('"TCD hires gamma"', '"TCD second gamma"'), encoding="utf-8"
+        )
         webui.reload_ui()
         labels = [component["props"].get("label") for component in webui.get("/config")["components"]]
         assert labels.count("TCD second gamma") == 2

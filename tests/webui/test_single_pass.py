@@ -214,7 +214,7 @@ def test_settings_that_are_saved_meanwhile(jobs, webui, option):
     from concurrent.futures import ThreadPoolExecutor
 
     config = webui.data / "config.json"
-    before = json.loads(config.read_text())
+    before = json.loads(config.read_text(encoding="utf-8"))
     try:
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(jobs.txt2img, steps=100, record=True)
@@ -222,7 +222,7 @@ def test_settings_that_are_saved_meanwhile(jobs, webui, option):
                 pass
             status, _ = webui.post("/sdapi/v1/options", {OPTION: False})
             assert status == 200
-            assert json.loads(config.read_text()) == {**before, OPTION: False}
+            assert json.loads(config.read_text(encoding="utf-8")) == {**before, OPTION: False}
             assert not job.done()
         assert job.result().rows == 1
         assert jobs.txt2img(record=True).rows == 2

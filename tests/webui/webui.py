@@ -56,11 +56,11 @@ class WebUI(Features):
         for name, extension in extensions.items():
             (data / "extensions" / name).symlink_to(extension, target_is_directory=True)
         if ui_config:
-            (data / "ui-config.json").write_text(json.dumps(ui_config))
+            (data / "ui-config.json").write_text(json.dumps(ui_config), encoding="utf-8")
         settings = {"sd_model_checkpoint": f"{self.model}.safetensors", **(settings or {})}
         if self.version_uid:
             settings["VERSION_UID"] = self.version_uid
-        (data / "config.json").write_text(json.dumps(settings))
+        (data / "config.json").write_text(json.dumps(settings), encoding="utf-8")
         (data / "models").mkdir()
         self.make_checkpoints(checkpoints)
         (data / "models" / "Stable-diffusion").symlink_to(checkpoints, target_is_directory=True)
@@ -119,17 +119,25 @@ class WebUI(Features):
     def stop(self) -> None:
         if self.process is None:
             return
-        for stop in (signal.SIGTERM, signal.SIGKILL):
+        for force in (False, True):
             if self.process.poll() is None:
-                os.killpg(self.process.pid, stop)
+                self.end_processes(force)
                 try:
                     self.process.wait(15)
                 except subprocess.TimeoutExpired:
                     continue
         self.process = None
 
+    def end_processes(self, force: bool) -> None:
+        """Ends the WebUI with the processes that its extensions started."""
+        if os.name == "posix":
+            os.killpg(self.process.pid, signal.SIGKILL if force else signal.SIGTERM)
+        else:
+            command = ["taskkill", "/T", *(["/F"] if force else []), "/PID", str(self.process.pid)]
+            subprocess.run(command, capture_output=True)
+
     def log(self) -> str:
-        return (self.data / "log.txt").read_text(errors="replace")
+        return (self.data / "log.txt").read_text(errors="replace", encoding="utf-8")
 
     def wait_for_log(self, text: str, start: int) -> None:
         """Until its log has a text after a position: some write it while they answer already."""

@@ -11,7 +11,7 @@ from modules import scripts
 
 def read_memory(key):
     """Of this process, in bytes, as Linux counts it: VmRSS now, or VmHWM, the most since it was reset."""
-    return 1024 * int(re.search(rf"{key}:\s*(\d+)", Path("/proc/self/status").read_text())[1])
+    return 1024 * int(re.search(rf"{key}:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[1])
 
 
 class Meter(scripts.Script):
@@ -27,7 +27,7 @@ class Meter(scripts.Script):
         def sample_metered(*args, **kwargs):
             gc.collect()
             ctypes.CDLL(None).malloc_trim(0)  # gives back what is free, or it would be there to be taken unseen
-            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM
             memory, start = read_memory("VmRSS"), time.perf_counter()
             samples = sample(*args, **kwargs)
             self.costs = {"seconds": time.perf_counter() - start, "bytes": read_memory("VmHWM") - memory}
