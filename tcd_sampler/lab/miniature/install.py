@@ -19,9 +19,8 @@ from .sgm_config import get_config
 def install_checkpoint(folder: Path) -> None:
     """Copies the checkpoint and its configuration into a folder, and the tokenizer beside that folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    clip = (
-        folder.resolve().parent / f"{CHECKPOINT.stem}-clip"
-    )  # inside the folder, the WebUI would list it as a checkpoint
+    # inside the folder, the WebUI would list it as a checkpoint
+    clip = folder.resolve().parent / f"{CHECKPOINT.stem}-clip"
     shutil.copytree(CLIP, clip, dirs_exist_ok=True)
     get_text_config(transformers.CLIPTokenizer.from_pretrained(CLIP)).save_pretrained(clip)
     # the AMD fork opens this file before it loads the checkpoint's weights, whatever it contains

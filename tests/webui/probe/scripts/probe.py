@@ -73,6 +73,10 @@ def before_denoiser(params):
         watch_unet()
         note("x", images_in(params))
         note("sigma", params.sigma[:1])
+        if getattr(params.image_cond, "ndim", 0) == 4 and params.image_cond.shape[1] == 5:  # inpainting checkpoints
+            note("image_cond", params.image_cond[-len(current.p.seeds) :])
+        if torch.is_tensor(getattr(current.p, "nmask", None)):
+            note("nmask", current.p.nmask)
     for action in {"interrupt", "skip"}.intersection(current.actions):
         if params.sampling_step >= 1:
             getattr(shared.state, action)()
