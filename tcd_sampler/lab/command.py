@@ -23,6 +23,9 @@ EXTRAS = {
 EXTRAS["evaluation"] = tuple(dict.fromkeys(EXTRAS["demo"] + EXTRAS["parity"]))
 """The packages of pyproject.toml's extras, by the names that they are imported by."""
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
+
 Add = Callable[..., argparse.Action]
 
 
@@ -161,14 +164,27 @@ def check_packages(subcommand: Subcommand) -> None:
             raise UserError(messages.MISSING_PACKAGE, **names)
 
 
+def check_files(args: argparse.Namespace) -> None:
+    """Raise UserError if a file for the demo's commands is not what its option needs."""
+    if args.subcommand.extra == "demo":
+        import_module("tcd_sampler.lab.demo.files").check_files(args)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return the exit status. A UserError is printed; any other exception is a bug."""
+    """Run a subcommand and return the exit status. A UserError is printed; any other exception is a bug.
+
+    Ctrl-C ends the command with one line and the exit status INTERRUPTED.
+    """
     prog = "python -m tcd_sampler" if Path(sys.argv[0]).name == "__main__.py" else None
     args = make_parser(prog).parse_args(add_default(sys.argv[1:] if arguments is None else arguments))
     try:
         check_packages(args.subcommand)
+        check_files(args)
         status: int = import_module(f"tcd_sampler.{args.subcommand.module}").run(args)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\n{messages.STOPPED}", file=sys.stderr)
+        return INTERRUPTED
     return status

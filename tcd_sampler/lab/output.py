@@ -12,25 +12,30 @@ from . import messages
 
 
 def check_folder(option: str, path: Path) -> None:
-    """Raise UserError if the file's folder does not exist."""
+    """Raise UserError if the file cannot be written where it is to be. Its content, if it exists, stays."""
     if not path.parent.is_dir():
         raise UserError(messages.NO_FOLDER, field=option, file=path, folder=path.parent)
+    existed = path.exists()
+    with writing(path, option):  # only an attempt tells: permissions are one of several reasons
+        path.open("ab").close()
+    if not existed:
+        path.unlink()
 
 
 def check_output(path: Path) -> None:
-    """Raise UserError if --output is not an image file in a folder that exists."""
-    check_folder("--output", path)
+    """Raise UserError if --output is not an image file that can be written."""
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         raise UserError(messages.NO_IMAGE_SUFFIX, file=path)
+    check_folder("--output", path)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raise UserError if --output cannot be written in the block."""
+def writing(path: Path, option: str = "--output") -> Iterator[None]:
+    """Raise UserError if the option's file cannot be written in the block."""
     try:
         yield
     except OSError as error:
-        raise UserError(messages.CANNOT_WRITE, file=path, reason=error.strerror or error) from error
+        raise UserError(messages.CANNOT_WRITE, field=option, file=path, reason=error.strerror or error) from error
 
 
 def write_image(image: Image.Image, path: Path, parameters: str) -> None:

@@ -181,6 +181,15 @@ def test_a_user_error_in_the_page_is_its_sentence(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_ctrl_c_ends_in_one_line(monkeypatch, capsys):
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    plant(monkeypatch, interrupt)
+    assert main(["generate", "--prompt", "a"]) == 130
+    assert capsys.readouterr().err == "\nStopped.\n"
+
+
 def test_a_bug_ends_in_a_traceback_in_the_terminal():
     code = """
 import sys
@@ -199,5 +208,8 @@ raise SystemExit(main(["generate", "--prompt", "a"]))
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(name, tmp_path, capsys):
     assert main([name, "--output", str(tmp_path / "none" / "a.png")]) == 1
     assert capsys.readouterr().err.endswith(f"cannot be written (the folder {tmp_path / 'none'} does not exist).\n")
+    (tmp_path / "folder.png").mkdir()
+    assert main([name, "--output", str(tmp_path / "folder.png")]) == 1
+    assert re.fullmatch(r"--output: \S+folder.png cannot be written \(.+\).\n", capsys.readouterr().err)
     assert main([name, "--output", str(tmp_path / "a.none")]) == 1
     assert capsys.readouterr().err == f"--output must end in an image format such as .png, got {tmp_path / 'a.none'}.\n"

@@ -205,22 +205,14 @@ def test_the_command_inpaints(shipped, tmp_path, image_file, half_mask):
         (["--gamma", "much"], "gamma must be a number from 0 to 1, got 'much'."),
         (["--steps", "99"], "steps must be a number from 1 to 50, got 99."),
         (["--sampler", "Heun"], r"--sampler must be one of TCD, LCM, Euler a, DPM\+\+ 2M, got Heun."),
-        (["--image", "{tmp}/none.png"], r"--image must be an image file, got {tmp}/none.png \(.+\)."),
-        (["--image", "{tmp}/text.png"], r"--image must be an image file, got {tmp}/text.png \(.+\)."),
         (["--output", "{tmp}/none/image.png"], r"--output: {tmp}/none/image.png cannot be written \(.+\)."),
         (
             ["--output", "{tmp}/image.none"],
             r"--output must end in an image format such as .png, got {tmp}/image.none.",
         ),
-        (["--lora", "{tmp}/text.png"], "--lora needs --checkpoint: the miniature has its own LoRA."),
-        (["--checkpoint", "{tmp}/model.ckpt"], "--checkpoint must be a .safetensors file, got model.ckpt."),
-        (["--checkpoint", "{tmp}/text.safetensors"], "text.safetensors is not a complete SDXL, .+"),
-        (["--checkpoint", "{tmp}/none.safetensors"], "none.safetensors is not a complete SDXL, .+"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
-    for name in ("text.png", "text.safetensors", "model.ckpt"):
-        (tmp_path / name).write_text("text")
     assert run("--prompt", "a", "--output", tmp_path / "tcd.png", *(a.format(tmp=tmp_path) for a in arguments)) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.fullmatch(sentence.format(tmp=re.escape(str(tmp_path))), said), said

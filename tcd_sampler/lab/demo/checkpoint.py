@@ -9,10 +9,10 @@ from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
 
 from ...errors import UserError
-from ...loras.checkpoint import read_family
 from ...loras.header import SDXL
 from .. import messages
 from .errors import first_line, is_out_of_memory, refuse_without_memory
+from .files import check_checkpoint, check_lora
 from .lora import add_lora
 from .model import Conditioning, Model
 
@@ -25,11 +25,9 @@ def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = N
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
     By default it is the one that diffusers knows for the family, fetched once.
     """
-    if path.suffix != ".safetensors":
-        raise UserError(messages.CHECKPOINT_SUFFIX, file=path.name)
-    family = read_family(path)
-    if family is None:
-        raise UserError(messages.NOT_A_CHECKPOINT, file=path.name)
+    family = check_checkpoint(path)
+    if lora is not None:
+        check_lora(lora, family)  # before the checkpoint is loaded, which takes minutes
     pipeline = load_pipeline(path, family, config)
     if lora is not None:
         add_lora(pipeline.unet, lora, "tcd", family)

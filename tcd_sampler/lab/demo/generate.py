@@ -2,16 +2,14 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from ...errors import UserError
 from ...gamma import parse_gamma
 from .. import messages
 from ..output import check_output, write_image
-from .errors import first_line
+from .files import read_image
 from .generation import Request, generate
 from .load import load_model
 from .samplers import SAMPLERS
@@ -36,15 +34,6 @@ def get_request(args: argparse.Namespace) -> Request:
     )
     request.check()
     return request
-
-
-def read_image(option: str, path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(messages.CANNOT_READ_IMAGE, field=option, file=path, reason=first_line(error)) from error
 
 
 def run(args: argparse.Namespace) -> int:
