@@ -12,6 +12,16 @@ NO_LCM = "--webui must be the folder of an AUTOMATIC1111 WebUI, got {folder} (no
 
 LORA_WITHOUT_CHECKPOINT = "--lora needs --checkpoint: the miniature has its own LoRA."
 CONFIG_WITHOUT_CHECKPOINT = "--config needs --checkpoint: the miniature has its own configuration."
+NOT_A_CONFIG = "--config must be a folder or a Hugging Face repository such as owner/name, got {config}."
+NO_MODEL_INDEX = (
+    "--config: {config} must be a folder with a repository's model_index.json, and with its .json and .txt files in "
+    "their folders."
+)
+CONFIG_FOR_ANOTHER_FAMILY = "--config: {config} is for {pipeline}, but the checkpoint is {checkpoint_family}."
+CANNOT_DOWNLOAD_CONFIG = (
+    "The configuration {repository} cannot be downloaded ({reason}). Connect to the internet, or copy that "
+    "repository's .json and .txt files, in their folders, and give the folder as --config."
+)
 NOT_SAFETENSORS = "{field} must be a .safetensors file, got {file}."
 IS_LFS_POINTER = "{field} must be a .safetensors file, got the Git LFS pointer {file}. Download the file itself."
 NOT_A_CHECKPOINT = "{file} is not a complete SDXL, SD 1.5 or SD 2.1 checkpoint."
@@ -35,6 +45,10 @@ NOT_IN_RANGE = "{field} must be a number from {low} to {high}, got {value}."
 SIZE_STEP = "size must be a multiple of {factor}, got {value}."
 MASK_WITHOUT_IMAGE = "mask needs an image."
 UNKNOWN_SAMPLER = "--sampler must be one of {names}, got {value}."
+NO_THING = "The prompt must name one or two of these things: {things}. Got {prompt!r}."
+IGNORED = "Ignored words: {words}."
+ADDED = "Added: {phrases}."
+SCALED = "Scaled --image from {before} to {after}."
 TOO_FEW_IMAGES = "--images must be {low} or more, got {value}."
 
 # Files
@@ -48,6 +62,9 @@ NO_IMAGE_SUFFIX = "--output must end in an image format such as .png, got {file}
 CANNOT_READ_RESULTS = "--results: {file} cannot be read ({reason}). Choose another file, or remove it to measure again."
 
 # The page
+
+SERVING = "Open {address} in a browser. Press Ctrl-C to stop."
+GENERATED = "Generated {count} images with seed {seed}."
 
 PORT_IN_USE = "Port {port} cannot be used ({reason}). Choose another with --port."
 INTERNAL_ERROR = "Internal error: see the terminal."

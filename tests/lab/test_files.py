@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -13,9 +14,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
+from tcd_sampler.lab.demo.checkpoint import download_configuration
+from tcd_sampler.lab.demo.configuration import write_configuration
 from tcd_sampler.lab.demo.files import check_checkpoint, check_lora
 from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
+from tests.support.messages import refused
 
 ROOT = Path(__file__).parents[2]
 ATTENTION = "down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
@@ -77,8 +82,8 @@ def folder(tmp_path_factory):
 
 
 def said(folder, capsys, *options):
-    """The sentence that the command says, with {folder} for the files' folder."""
-    options = [option if option.startswith("--") else folder / option for option in options]
+    """The sentence that the command says, without the files' folder in it."""
+    options = [option if option.startswith(("--", "/")) else folder / option for option in options]
     output = folder / "output.png"
     assert main(["generate", "--prompt", "a", "--output", str(output), *map(str, options)]) == 1
     captured = capsys.readouterr()
@@ -167,6 +172,33 @@ def test_what_is_not_a_lora_for_the_checkpoint_is_refused(folder, capsys, file, 
 )
 def test_other_files_are_checked_too(folder, capsys, options, sentence):
     assert re.fullmatch(re.escape(sentence).replace(r"\{\}", ".+"), said(folder, capsys, *options))
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ("no/such/folder", "--config must be a folder or a Hugging Face repository such as owner/name, got {}."),
+        (
+            "folder.safetensors",
+            "--config: {} must be a folder with a repository's model_index.json, and with its .json and .txt files in "
+            "their folders.",
+        ),
+        ("sd15-config", "--config: {} is for StableDiffusionPipeline, but the checkpoint is SDXL."),
+    ],
+)
+def test_a_configuration_is_checked(folder, capsys, config, sentence):
+    write_configuration("SD 1.5", folder / "sd15-config")
+    config = str(folder / config)
+    said_sentence = said(folder, capsys, "--checkpoint", "sdxl.safetensors", "--config", config)
+    shutil.rmtree(folder / "sd15-config")
+    assert said_sentence == sentence.format(config).replace(f"{folder}{os.sep}", "")
+
+
+def test_a_configuration_that_cannot_be_downloaded_is_refused(monkeypatch):
+    """SD 2.1's alone is not built in."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with refused(messages.CANNOT_DOWNLOAD_CONFIG, repository="owner/none"):
+        download_configuration("owner/none")
 
 
 @pytest.mark.parametrize("family", CONTEXT)

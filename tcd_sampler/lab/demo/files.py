@@ -4,6 +4,7 @@ This module imports neither diffusers nor gradio: a wrong file is refused before
 """
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from safetensors import safe_open
 from ... import messages as shared
 from ...errors import UserError
 from ...loras.checkpoint import UNET, read_family
-from ...loras.header import BLOCK, DOWN, SAFETENSORS, find_fault, read_lora
+from ...loras.header import BLOCK, DOWN, SAFETENSORS, SDXL, find_fault, read_lora
 from .. import messages
 from .errors import first_line
 
 LATENT_CHANNELS = 4
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+"""The name of a repository on the Hugging Face hub."""
+
 FIRST_LAYER = f"{UNET}input_blocks.0.0.weight"
 PARTS = (UNET, "first_stage_model.", r"cond_stage_model\.|conditioner\.")
 """What the names of a complete checkpoint's tensors start with: UNet, autoencoder and text encoders, as patterns."""
@@ -41,6 +45,8 @@ def check_files(args: argparse.Namespace) -> None:
         family = check_checkpoint(given["checkpoint"])
         if "lora" in given:
             check_lora(given["lora"], family)
+        if "config" in given:
+            check_config(given["config"], family)
     elif "lora" in given:
         raise UserError(messages.LORA_WITHOUT_CHECKPOINT)
     elif "config" in given:
@@ -114,6 +120,21 @@ def check_lora(path: Path, family: str) -> None:
         raise UserError(messages.LORA_FOR_ANOTHER_FAMILY, file=path.name, **families)
     if not any(re.search(BLOCK, key) for key in keys):
         raise UserError(messages.LORA_WITHOUT_UNET, file=path.name, checkpoint_family=family)
+
+
+def check_config(config: str, family: str) -> None:
+    """Raise UserError if this is neither a folder with the family's configuration nor a repository's name."""
+    index = Path(config) / "model_index.json"
+    if not Path(config).exists():
+        if not REPOSITORY.fullmatch(config):
+            raise UserError(messages.NOT_A_CONFIG, config=config)
+        return
+    try:
+        pipeline = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(messages.NO_MODEL_INDEX, config=config) from error
+    if ("XL" in pipeline) != (family == SDXL):
+        raise UserError(messages.CONFIG_FOR_ANOTHER_FAMILY, config=config, pipeline=pipeline, checkpoint_family=family)
 
 
 def is_lora(keys: list[str]) -> bool:
