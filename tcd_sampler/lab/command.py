@@ -46,11 +46,15 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add("--negative-prompt", default="", help="without effect at CFG scale 1")
     add("--steps", type=int, default=4, help="1 to 50 (default: %(default)s)")
     add("--gamma", default=f"{DEFAULT_GAMMA:g}", help="0 to 1 (default: %(default)s)")
-    add("--seed", type=int, default=0, help="(default: %(default)s)")
+    add("--seed", type=int, default=0, help="-1 for a random one (default: %(default)s)")
     add("--sampler", default="TCD", help="TCD, LCM, Euler a or DPM++ 2M (default: %(default)s)")
     add("--cfg-scale", type=float, help="1 to 30 (default: 1 with a LoRA, otherwise the model's)")
-    add("--size", type=int, help="pixels of each side, a multiple of 8 (default: the model's)")
-    add("--image", type=Path, metavar="FILE", help="the image to start from (img2img)")
+    add(
+        "--size",
+        type=int,
+        help="pixels of each side, a multiple of 8; with --image, of the shorter side (default: the model's)",
+    )
+    add("--image", type=Path, metavar="FILE", help="the image to start from (img2img); it is scaled to --size")
     add("--mask", type=Path, metavar="FILE", help="an image that is white where --image is to be inpainted")
     add("--strength", type=float, default=0.75, help="denoising strength for --image, 0 to 1 (default: %(default)s)")
     add("--output", type=Path, default=Path("tcd.png"), metavar="FILE", help="(default: %(default)s)")

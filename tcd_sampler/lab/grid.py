@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     request.check()
     check_output(args.output)
     model = load_model(args)
-    write_image(draw_grid(model, request), args.output, request.prompt)
+    grid = draw_grid(model, request)
+    grid.info["parameters"] = request.prompt
+    write_image(grid, args.output)
     print(f"Saved as {args.output}.")
     return 0

@@ -38,9 +38,14 @@ def writing(path: Path, option: str = "--output") -> Iterator[None]:
         raise UserError(messages.CANNOT_WRITE, field=option, file=path, reason=error.strerror or error) from error
 
 
-def write_image(image: Image.Image, path: Path, parameters: str) -> None:
-    """Write an image with its settings, which PNG files keep as the WebUI's do."""
-    settings = PngInfo()
-    settings.add_text("parameters", parameters)
+def make_png_info(image: Image.Image) -> PngInfo:
+    """Returns the image's settings as the WebUI stores them in PNG files."""
+    info = PngInfo()
+    info.add_text("parameters", image.info["parameters"])
+    return info
+
+
+def write_image(image: Image.Image, path: Path) -> None:
+    """Write an image with its settings, which PNG files keep."""
     with writing(path):
-        image.save(path, pnginfo=settings)
+        image.save(path, pnginfo=make_png_info(image))

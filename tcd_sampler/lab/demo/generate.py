@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 
 from tqdm import tqdm
 
@@ -10,8 +11,9 @@ from ...gamma import parse_gamma
 from .. import messages
 from ..output import check_output, write_image
 from .files import read_image
-from .generation import Request, generate
+from .generation import Request, choose_seed, complete_prompt, generate, get_size
 from .load import load_model
+from .model import Model
 from .samplers import SAMPLERS
 
 
@@ -24,7 +26,7 @@ def get_request(args: argparse.Namespace) -> Request:
         negative=args.negative_prompt,
         steps=args.steps,
         gamma=parse_gamma(args.gamma),
-        seed=args.seed,
+        seed=choose_seed(args.seed),
         sampler=SAMPLERS[args.sampler],
         guidance=args.cfg_scale,
         size=args.size,
@@ -40,9 +42,20 @@ def run(args: argparse.Namespace) -> int:
     request = get_request(args)
     check_output(args.output)
     model = load_model(args)
+    prompt, note = complete_prompt(model, request.prompt)
+    request = replace(request, prompt=prompt)
+    for line in filter(None, (note, describe_scaling(model, request))):
+        print(line, file=sys.stderr)
     with tqdm(total=request.steps, desc=request.sampler.name, file=sys.stderr) as bar:
         image = generate(model, request, lambda _: bar.update())
-    settings = request.describe(model)
-    write_image(image, args.output, settings)
-    print(f"{settings}\nSaved as {args.output}.")
+    write_image(image, args.output)
+    print(f"{image.info['parameters']}\nSaved as {args.output}.")
     return 0
+
+
+def describe_scaling(model: Model, request: Request) -> str:
+    """Returns a sentence if the image to start from is scaled, or ""."""
+    if request.image is None or request.image.size == get_size(model, request):
+        return ""
+    before, after = (f"{width}x{height}" for width, height in (request.image.size, get_size(model, request)))
+    return messages.SCALED.format(before=before, after=after)
