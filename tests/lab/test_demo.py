@@ -170,7 +170,7 @@ def test_the_mask_is_scaled_with_its_image(model):
     after = generate(model, Request(PROMPT, steps=1, image=image, mask=mask, strength=1.0))
     changed = (to_tensor(after) != to_tensor(before)).any(2).any(0).nonzero()
     assert after.size == (256, 128)
-    assert (int(changed.min()), int(changed.max())) == (64, 191)
+    assert (int(changed.min()), int(changed.max())) == pytest.approx((64, 191), abs=1)  # the scaled mask's edge is soft
 
 
 def test_the_miniature_runs_with_one_thread(model, monkeypatch):
