@@ -1,11 +1,12 @@
 """Draws one prompt and seed with each sampler at 2 to 20 steps, and with TCD at four gammas: `tcd grid`."""
 
 import argparse
+import sys
 from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .demo.generation import Request, generate
+from .demo.generation import Request, complete_prompt, generate
 from .demo.load import load_model
 from .demo.model import Model
 from .demo.samplers import SAMPLERS
@@ -45,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
     request.check()
     check_output(args.output)
     model = load_model(args)
+    prompt, note = complete_prompt(model, request.prompt)
+    if note:
+        print(note, file=sys.stderr)
+    request = replace(request, prompt=prompt)
     grid = draw_grid(model, request)
     grid.info["parameters"] = request.prompt
     write_image(grid, args.output)
