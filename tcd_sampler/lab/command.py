@@ -24,6 +24,9 @@ EXTRAS = {
 EXTRAS["evaluation"] = tuple(dict.fromkeys(EXTRAS["demo"] + EXTRAS["parity"]))
 """The packages of pyproject.toml's extras, by the names that they are imported by."""
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
+
 Add = Callable[..., argparse.Action]
 
 
@@ -44,11 +47,15 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add("--negative-prompt", default="", help="without effect at CFG scale 1")
     add("--steps", type=int, default=4, help="1 to 50 (default: %(default)s)")
     add("--gamma", default=f"{DEFAULT_GAMMA:g}", help="0 to 1 (default: %(default)s)")
-    add("--seed", type=int, default=0, help="(default: %(default)s)")
+    add("--seed", type=int, default=0, help="-1 for a random one (default: %(default)s)")
     add("--sampler", default="TCD", help="TCD, LCM, Euler a or DPM++ 2M (default: %(default)s)")
     add("--cfg-scale", type=float, help="1 to 30 (default: 1 with a LoRA, otherwise the model's)")
-    add("--size", type=int, help="pixels of each side, a multiple of 8 (default: the model's)")
-    add("--image", type=Path, metavar="FILE", help="the image to start from (img2img)")
+    add(
+        "--size",
+        type=int,
+        help="pixels of each side, a multiple of 8; with --image, of the shorter side (default: the model's)",
+    )
+    add("--image", type=Path, metavar="FILE", help="the image to start from (img2img); it is scaled to --size")
     add("--mask", type=Path, metavar="FILE", help="an image that is white where --image is to be inpainted")
     add("--strength", type=float, default=0.75, help="denoising strength for --image, 0 to 1 (default: %(default)s)")
     add("--output", type=Path, default=Path("tcd.png"), metavar="FILE", help="(default: %(default)s)")
@@ -162,16 +169,29 @@ def check_packages(subcommand: Subcommand) -> None:
             raise UserError(messages.MISSING_PACKAGE, **names)
 
 
+def check_files(args: argparse.Namespace) -> None:
+    """Raise UserError if a file for the demo's commands is not what its option needs."""
+    if args.subcommand.extra == "demo":
+        import_module("tcd_sampler.lab.demo.files").check_files(args)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return the exit status. A UserError is printed; any other exception is a bug."""
+    """Runs a subcommand and returns the exit status. A UserError is printed; any other exception is a bug.
+
+    Ctrl-C ends the command with one line and the exit status INTERRUPTED.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):  # a Windows console or pipe may not have a prompt's characters
         sys.stdout.reconfigure(errors="backslashreplace")
     prog = "python -m tcd_sampler" if Path(sys.argv[0]).name == "__main__.py" else None
     args = make_parser(prog).parse_args(add_default(sys.argv[1:] if arguments is None else arguments))
     try:
         check_packages(args.subcommand)
+        check_files(args)
         status: int = import_module(f"tcd_sampler.{args.subcommand.module}").run(args)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\n{messages.STOPPED}", file=sys.stderr)
+        return INTERRUPTED
     return status

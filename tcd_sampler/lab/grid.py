@@ -1,11 +1,12 @@
 """The command grid: compares samplers at 2 to 20 steps, and four gammas, in one image."""
 
 import argparse
+import sys
 from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .demo.generation import Request, generate
+from .demo.generation import Request, complete_prompt, generate
 from .demo.load import load_model
 from .demo.model import Model
 from .demo.samplers import SAMPLERS
@@ -50,6 +51,12 @@ def run(args: argparse.Namespace) -> int:
     request.check()
     check_output(args.output)
     model = load_model(args)
-    write_image(draw_grid(model, request), args.output, request.prompt)
+    prompt, note = complete_prompt(model, request.prompt)
+    if note:
+        print(note, file=sys.stderr)
+    request = replace(request, prompt=prompt)
+    grid = draw_grid(model, request)
+    grid.info["parameters"] = request.prompt
+    write_image(grid, args.output)
     print(f"Saved as {args.output}.")
     return 0

@@ -1,6 +1,8 @@
 """Every sentence that the lab's commands and its page show, with places for values. They are in English only."""
 
-# Packages and folders
+# Commands, packages and folders
+
+STOPPED = "Stopped."
 
 MISSING_PACKAGE = 'tcd {command} needs the package {package}. Install it with: pip install ".[{extra}]"'
 NOT_A_WEBUI = "WEBUI_DIR must be the folder of a WebUI, got {folder} (it contains no folder models)."
@@ -9,12 +11,32 @@ NO_LCM = "--webui must be the folder of an AUTOMATIC1111 WebUI, got {folder} (no
 # Models
 
 LORA_WITHOUT_CHECKPOINT = "--lora needs --checkpoint: the miniature has its own LoRA."
-CHECKPOINT_SUFFIX = "--checkpoint must be a .safetensors file, got {file}."
+CONFIG_WITHOUT_CHECKPOINT = "--config needs --checkpoint: the miniature has its own configuration."
+NOT_A_CONFIG = "--config must be a folder or a Hugging Face repository such as owner/name, got {config}."
+NO_MODEL_INDEX = (
+    "--config: {config} must be a folder with a repository's model_index.json, and with its .json and .txt files in "
+    "their folders."
+)
+CONFIG_FOR_ANOTHER_FAMILY = "--config: {config} is for {pipeline}, but the checkpoint is {checkpoint_family}."
+CANNOT_DOWNLOAD_CONFIG = (
+    "The configuration {repository} cannot be downloaded ({reason}). Connect to the internet, or copy that "
+    "repository's .json and .txt files, in their folders, and give the folder as --config."
+)
+NOT_SAFETENSORS = "{field} must be a .safetensors file, got {file}."
+IS_LFS_POINTER = "{field} must be a .safetensors file, got the Git LFS pointer {file}. Download the file itself."
 NOT_A_CHECKPOINT = "{file} is not a complete SDXL, SD 1.5 or SD 2.1 checkpoint."
+INPAINTING_CHECKPOINT = (
+    "{file} is an inpainting or editing checkpoint (its UNet has {channels} input channels). Use one for txt2img."
+)
+LORA_AS_CHECKPOINT = "--checkpoint must be a checkpoint, got the LoRA {file}. Give it as --lora."
+CHECKPOINT_AS_LORA = "--lora must be a LoRA, got the checkpoint {file}. Give it as --checkpoint."
+NOT_A_LORA = "--lora must be a LoRA, got {file} (no tensor in it belongs to one)."
+LORA_WITHOUT_UNET = "--lora must be a LoRA for the UNet of {checkpoint_family}, got {file}, which is for another model."
 CANNOT_LOAD_CHECKPOINT = "{file} cannot be loaded as a checkpoint for {family} ({reason})."
 NOT_THE_MINIATURE = "{file} cannot be loaded as the miniature ({reason})."
 LORA_FOR_ANOTHER_FAMILY = "{file} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
 LORA_DOES_NOT_FIT = "{file} cannot be loaded as a LoRA for this checkpoint ({reason})."
+NO_LAYER_FITS = "none of its layers is in the UNet"
 OUT_OF_MEMORY = "There is not enough memory for this model and size. Try a smaller size."
 
 # Requests
@@ -23,17 +45,26 @@ NOT_IN_RANGE = "{field} must be a number from {low} to {high}, got {value}."
 SIZE_STEP = "size must be a multiple of {factor}, got {value}."
 MASK_WITHOUT_IMAGE = "mask needs an image."
 UNKNOWN_SAMPLER = "--sampler must be one of {names}, got {value}."
+NO_THING = "The prompt must name one or two of these things: {things}. Got {prompt!r}."
+IGNORED = "Ignored words: {words}."
+ADDED = "Added: {phrases}."
+SCALED = "Scaled --image from {before} to {after}."
 TOO_FEW_IMAGES = "--images must be {low} or more, got {value}."
 
 # Files
 
+CANNOT_READ = "{field}: {file} cannot be read ({reason})."
+NOT_AN_IMAGE = "unknown format"
 CANNOT_READ_IMAGE = "{field} must be an image file, got {file} ({reason})."
-CANNOT_WRITE = "--output: {file} cannot be written ({reason})."
+CANNOT_WRITE = "{field}: {file} cannot be written ({reason})."
 NO_FOLDER = "{field}: {file} cannot be written (the folder {folder} does not exist)."
 NO_IMAGE_SUFFIX = "--output must end in an image format such as .png, got {file}."
 CANNOT_READ_RESULTS = "--results: {file} cannot be read ({reason}). Choose another file, or remove it to measure again."
 
 # The page
+
+SERVING = "Open {address} in a browser. Press Ctrl-C to stop."
+GENERATED = "Generated {count} images with seed {seed}."
 
 PORT_IN_USE = "Port {port} cannot be used ({reason}). Choose another with --port."
 INTERNAL_ERROR = "Internal error: see the terminal."

@@ -156,7 +156,7 @@ def test_a_lora_is_for_tcd_alone(checkpoint, tmp_path):
         weights[f"{kohya}.lora_up.weight"] = torch.randn(width, 4)
     save_file(weights, tmp_path / "lora.safetensors")
     model = load_checkpoint(path, tmp_path / "lora.safetensors", config)
-    assert model.loras == {"tcd"}
+    assert model.loras == {"tcd": "lora"}
     request = Request(PROMPT, size=SIZE, guidance=1.0)
     with_lora = generate(model, request).tobytes()
     model.use_lora(None)

@@ -8,14 +8,15 @@ from importlib.metadata import requires
 from pathlib import Path
 from types import SimpleNamespace
 
-import gradio
 import pytest
 import torch
 
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab import command
 from tcd_sampler.lab.command import EXTRAS, SUBCOMMANDS, add_default, main
-from tcd_sampler.lab.demo.page import get_handler, vary_gamma
+from tcd_sampler.lab.demo import page
+from tcd_sampler.lab.demo.page import Session, get_handler, has_display
+from tcd_sampler.lab.demo.strips import vary_gamma
 
 ROOT = Path(__file__).parents[2]
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
@@ -168,27 +169,83 @@ BUGS = [(raise_value_error, ValueError), (raise_key_error, KeyError), (multiply,
 
 @pytest.mark.parametrize(("bug", "error"), BUGS)
 def test_a_bug_keeps_its_traceback(bug, error, monkeypatch, tmp_path):
-    monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: None)
+    model = SimpleNamespace(read_prompt=None, threads=None)
+    monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: model)
     monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", bug)
     with pytest.raises(error):
         main(["generate", "--prompt", "a", "--output", str(tmp_path / "a.png")])
 
 
+def show(model, tmp_path, prompt="a red ball", steps=4):
+    """What the page's status says in the end."""
+    handle = get_handler(Session(model, tmp_path), vary_gamma)
+    return [status for status, _ in handle(prompt, steps, 0.3, 0)][-1]
+
+
 @pytest.mark.parametrize(("bug", "error"), BUGS)
-def test_a_bug_in_the_page_keeps_its_traceback_too(bug, error, monkeypatch, capsys):
+def test_a_bug_in_the_page_keeps_its_traceback_too(bug, error, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", bug)
-    model = SimpleNamespace(loras={"tcd"})
-    with pytest.raises(gradio.Error) as shown:
-        list(get_handler(model, vary_gamma)("a red ball", 4, 0.3, 0))
-    assert shown.value.message == "Internal error: see the terminal."
+    model = SimpleNamespace(loras={"tcd": "lora"}, read_prompt=None, threads=None)
+    assert show(model, tmp_path) == "Internal error: see the terminal."
     assert re.search(rf"^Traceback.*^{error.__name__}: ", capsys.readouterr().err, re.MULTILINE | re.DOTALL)
 
 
-def test_a_user_error_in_the_page_is_its_sentence(capsys):
-    with pytest.raises(gradio.Error) as shown:
-        list(get_handler(SimpleNamespace(loras=set()), vary_gamma)("a red ball", 99, 0.3, 0))
-    assert shown.value.message == "steps must be a number from 1 to 50, got 99."
+def test_a_user_error_in_the_page_is_its_sentence(tmp_path, capsys):
+    model = SimpleNamespace(loras={}, read_prompt=None)
+    assert show(model, tmp_path, steps=99) == "steps must be a number from 1 to 50, got 99."
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("linux", {"DISPLAY": ":0", "SSH_CONNECTION": "1"}, False),
+        ("darwin", {}, True),
+        ("win32", {}, True),
+        ("win32", {"SSH_CONNECTION": "1"}, False),
+    ],
+)
+def test_the_browser_opens_where_it_would_be_seen(platform, environment, expected, monkeypatch):
+    monkeypatch.setattr("sys.platform", platform)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert has_display() is expected
+
+
+def test_the_page_is_served_until_ctrl_c(monkeypatch, capsys):
+    opened = []
+
+    def launch(model, port, folder, inbrowser):
+        opened.append((port, inbrowser))
+        return SimpleNamespace(close=lambda verbose: opened.append("closed"))
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page, "load_model", lambda args: None)
+    monkeypatch.setattr(page, "launch", launch)
+    monkeypatch.setattr(page, "has_display", lambda: True)
+    monkeypatch.setattr(page, "check_port", lambda port: None)
+    monkeypatch.setattr("time.sleep", interrupt)
+    assert main(["--port", "7861"]) == 130
+    assert opened == [(7861, True), "closed"]
+    captured = capsys.readouterr()
+    assert captured.out == "Open http://127.0.0.1:7861 in a browser. Press Ctrl-C to stop.\n"
+    assert captured.err == "\nStopped.\n"
+
+
+def test_ctrl_c_ends_in_one_line(monkeypatch, capsys):
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    plant(monkeypatch, interrupt)
+    assert main(["generate", "--prompt", "a"]) == 130
+    assert capsys.readouterr().err == "\nStopped.\n"
 
 
 def test_a_bug_ends_in_a_traceback_in_the_terminal():
@@ -209,5 +266,8 @@ raise SystemExit(main(["generate", "--prompt", "a"]))
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(name, tmp_path, capsys):
     assert main([name, "--output", str(tmp_path / "none" / "a.png")]) == 1
     assert capsys.readouterr().err.endswith(f"cannot be written (the folder {tmp_path / 'none'} does not exist).\n")
+    (tmp_path / "folder.png").mkdir()
+    assert main([name, "--output", str(tmp_path / "folder.png")]) == 1
+    assert re.fullmatch(r"--output: \S+folder.png cannot be written \(.+\).\n", capsys.readouterr().err)
     assert main([name, "--output", str(tmp_path / "a.none")]) == 1
     assert capsys.readouterr().err == f"--output must end in an image format such as .png, got {tmp_path / 'a.none'}.\n"

@@ -1,17 +1,18 @@
 import math
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
 from tcd_sampler import get_sigmas_tcd, sample_tcd
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
-from tcd_sampler.lab.demo.generation import Request, Start, generate, sample
+from tcd_sampler.lab.demo.generation import Request, Start, generate, get_size, sample
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.demo.model import Guided
 from tcd_sampler.lab.demo.samplers import SAMPLERS, TCD
@@ -19,6 +20,10 @@ from tests.support.messages import refused
 from tests.unit.tables import TABLE
 
 PROMPT = "a red ball on the left and a blue dotted tree on the right, on snow, at night"
+
+
+ANY = {"read_prompt": None, "threads": None}
+"""Of a model that takes any prompt."""
 
 
 def to_tensor(image):
@@ -140,8 +145,45 @@ def test_what_is_masked_stays_to_the_pixel(model, image_file, half_mask):
     assert generated[:, 64:].float().sub(before[:, 64:]).abs().mean() > 10
 
 
-def test_sizes_are_fitted_to_eights(model):
-    assert generate(model, Request(PROMPT, steps=1, image=Image.new("RGB", (75, 131)))).size == (72, 128)
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [
+        ((128, 128), None, (128, 128)),
+        ((136, 128), None, (136, 128)),
+        ((75, 131), None, (128, 224)),
+        ((4000, 3000), None, (168, 128)),
+        ((10, 1000), None, (128, 256)),
+        ((500, 500), 64, (64, 64)),
+    ],
+)
+def test_images_are_scaled_to_the_models_size(model, size, side, expected):
+    request = Request(PROMPT, steps=1, image=Image.new("RGB", size), size=side)
+    assert get_size(model, request) == expected
+    assert f"Size: {expected[0]}x{expected[1]}," in request.describe(model)
+
+
+def test_the_mask_is_scaled_with_its_image(model):
+    """A mask of the middle of a wide image, of which the middle alone is kept."""
+    image, mask = Image.effect_noise((1024, 128), 60).convert("RGB"), Image.new("L", (512, 64))
+    mask.paste(255, (224, 0, 288, 64))
+    before = ImageOps.fit(image, (256, 128))
+    after = generate(model, Request(PROMPT, steps=1, image=image, mask=mask, strength=1.0))
+    changed = (to_tensor(after) != to_tensor(before)).any(2).any(0).nonzero()
+    assert after.size == (256, 128)
+    assert (int(changed.min()), int(changed.max())) == pytest.approx((64, 191), abs=1)  # the scaled mask's edge is soft
+
+
+def test_the_miniature_runs_with_one_thread(model, monkeypatch):
+    seen, original = [], Guided.__call__
+    monkeypatch.setattr(Guided, "__call__", lambda *args: seen.append(torch.get_num_threads()) or original(*args))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        generate(model, Request(PROMPT, steps=1))
+        generate(replace(model, threads=None), Request(PROMPT, steps=1))
+        assert (seen, torch.get_num_threads()) == ([1, 2], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
@@ -184,12 +226,32 @@ def test_the_command_writes_an_image_with_its_settings(shipped, tmp_path, capsys
     output = tmp_path / "image.png"
     assert run("--prompt", PROMPT, "--steps", 3, "--gamma", "0.5", "--seed", 4, "--output", output) == 0
     settings = (
-        f"{PROMPT}\nSteps: 3, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 4, Model: miniature, TCD gamma: 0.5"
+        f"{PROMPT} <lora:miniature-tcd-lora:1>\nSteps: 3, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 4, "
+        "Size: 128x128, Model: miniature, TCD gamma: 0.5"
     )
     with Image.open(output) as image:
         assert image.size == (128, 128)
         assert image.text["parameters"] == settings
     assert capsys.readouterr().out == f"{settings}\nSaved as {output}.\n"
+
+
+def test_the_command_says_what_it_makes_of_the_prompt_the_seed_and_the_image(shipped, tmp_path, capsys):
+    Image.new("RGB", (400, 300)).save(tmp_path / "large.png")
+    output = tmp_path / "image.png"
+    assert run("--prompt", "one star", "--seed", -1, "--image", tmp_path / "large.png", "--output", output) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(
+        "Ignored words: one. Added: red, in the middle, on grass, by day.\nScaled --image from 400x300 to 168x128.\n"
+    )
+    assert re.search(r"a red star in the middle, on grass, by day <lora:.+\n.+Seed: \d+, Size: 168x128", captured.out)
+
+
+def test_a_prompt_without_a_known_thing_is_refused(shipped, tmp_path, capsys):
+    assert run("--prompt", "a cat", "--output", tmp_path / "image.png") == 1
+    assert capsys.readouterr().err == (
+        "The prompt must name one or two of these things: ball, box, pyramid, star, heart, mushroom, house, tree. "
+        "Got 'a cat'.\n"
+    )
 
 
 def test_the_command_inpaints(shipped, tmp_path, image_file, half_mask):
@@ -205,22 +267,14 @@ def test_the_command_inpaints(shipped, tmp_path, image_file, half_mask):
         (["--gamma", "much"], "gamma must be a number from 0 to 1, got 'much'."),
         (["--steps", "99"], "steps must be a number from 1 to 50, got 99."),
         (["--sampler", "Heun"], r"--sampler must be one of TCD, LCM, Euler a, DPM\+\+ 2M, got Heun."),
-        (["--image", "{tmp}/none.png"], r"--image must be an image file, got {tmp}/none.png \(.+\)."),
-        (["--image", "{tmp}/text.png"], r"--image must be an image file, got {tmp}/text.png \(.+\)."),
         (["--output", "{tmp}/none/image.png"], r"--output: {tmp}/none/image.png cannot be written \(.+\)."),
         (
             ["--output", "{tmp}/image.none"],
             r"--output must end in an image format such as .png, got {tmp}/image.none.",
         ),
-        (["--lora", "{tmp}/text.png"], "--lora needs --checkpoint: the miniature has its own LoRA."),
-        (["--checkpoint", "{tmp}/model.ckpt"], "--checkpoint must be a .safetensors file, got model.ckpt."),
-        (["--checkpoint", "{tmp}/text.safetensors"], "text.safetensors is not a complete SDXL, .+"),
-        (["--checkpoint", "{tmp}/none.safetensors"], "none.safetensors is not a complete SDXL, .+"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
-    for name in ("text.png", "text.safetensors", "model.ckpt"):
-        (tmp_path / name).write_text("text", encoding="utf-8")
+def test_what_is_wrong_is_reported_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
     assert run("--prompt", "a", "--output", tmp_path / "tcd.png", *(a.format(tmp=tmp_path) for a in arguments)) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.fullmatch(sentence.format(tmp=re.escape(str(tmp_path))), said), said
@@ -228,7 +282,7 @@ def test_what_is_wrong_is_said_in_a_sentence(shipped, tmp_path, capsys, argument
 
 
 @pytest.mark.parametrize("name", ["none/image.png", "image.none", "image"])
-def test_where_it_cannot_write_it_generates_nothing(shipped, monkeypatch, tmp_path, name):
+def test_an_unwritable_output_is_refused_before_generating(shipped, monkeypatch, tmp_path, name):
     monkeypatch.setattr("tcd_sampler.lab.demo.generate.generate", lambda *_: pytest.fail("generated"))
     assert run("--prompt", "a", "--output", tmp_path / name) == 1
 
@@ -236,11 +290,11 @@ def test_where_it_cannot_write_it_generates_nothing(shipped, monkeypatch, tmp_pa
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")]
 )
-def test_too_little_memory_is_said_in_a_sentence(monkeypatch, tmp_path, capsys, error):
+def test_too_little_memory_is_reported_in_a_sentence(monkeypatch, tmp_path, capsys, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: None)
+    monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: SimpleNamespace(**ANY))
     monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", fail)
     assert run("--prompt", "a", "--output", tmp_path / "tcd.png") == 1
     assert capsys.readouterr().err.endswith("There is not enough memory for this model and size. Try a smaller size.\n")
@@ -249,7 +303,7 @@ def test_too_little_memory_is_said_in_a_sentence(monkeypatch, tmp_path, capsys, 
 # other files
 
 
-def test_a_missing_or_broken_miniature_is_said_in_a_sentence(trained, tmp_path):
+def test_a_missing_or_broken_miniature_is_reported_in_a_sentence(trained, tmp_path):
     with refused(messages.NOT_THE_MINIATURE, file=tmp_path / "none.safetensors"):
         load_miniature(tmp_path / "none.safetensors", {})
     whole = load_file(trained.checkpoint)

@@ -12,7 +12,7 @@ from tcd_sampler.lab.evaluation.measure import get_captions
 from tcd_sampler.lab.miniature import CHECKPOINT
 from tcd_sampler.lab.miniature.install import install_loras
 
-from .jobs import CAPTION
+from .jobs import CAPTION, NOTHING
 from .selection import MINIATURE, long, needs
 
 OVERRIDES = {"sd_model_checkpoint": CHECKPOINT.name}
@@ -46,6 +46,18 @@ def test_the_image_is_the_demos(loras, jobs, model, gamma):
     generated = run(jobs, gamma, seed=5).pixels[0]
     expected = generate(model, Request(CAPTION, gamma=float(gamma), seed=5))
     assert get_difference(generated, expected).max() <= 2
+
+
+@pytest.mark.parametrize("gamma", [0.3, pytest.param(1, marks=long)])
+def test_pasted_settings_give_the_demos_image(loras, jobs, webui, model, gamma):
+    """Settings alone: the request has no other field, and the checkpoint is chosen already."""
+    needs(webui.can_paste, "infotext in requests")
+    image = generate(model, Request(CAPTION, steps=5, gamma=float(gamma), seed=6))
+    fields = {**dict.fromkeys(jobs.defaults, NOTHING), "infotext": image.info["parameters"]}
+    result = jobs.txt2img(override_settings=OVERRIDES, **fields)
+    assert get_difference(result.pixels[0], image).max() <= 2
+    for setting in image.info["parameters"].splitlines()[-1].split(", "):
+        assert setting in result.infotext or setting == "Schedule type: TCD"
 
 
 @pytest.mark.parametrize("name", ["Euler a", "DPM++ 2M"])

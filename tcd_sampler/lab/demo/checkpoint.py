@@ -1,35 +1,45 @@
 """Single-file checkpoints of SDXL and SD 1.5 as models to generate with, loaded by diffusers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.loaders.single_file_utils import SingleFileComponentError
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 
 from ...errors import UserError
-from ...loras.checkpoint import read_family
-from ...loras.header import SDXL
+from ...loras.header import SD2, SDXL
 from .. import messages
+from .configuration import CONFIGURATIONS, write_configuration
 from .errors import first_line, is_out_of_memory, refuse_without_memory
+from .files import check_checkpoint, check_config, check_lora
 from .lora import add_lora
 from .model import Conditioning, Model
 
 SIZES = {SDXL: 1024}
+REPOSITORIES = {SD2: "stabilityai/stable-diffusion-2-1"}
+"""Where the configuration is that is not built in: SD 2.1 has two prediction types."""
+
+CONFIGURATION_FILES = ["*.json", "*/*.json", "*/*.txt"]
 
 
 def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = None) -> Model:
     """Load a checkpoint, and a LoRA for TCD. Raises UserError if one of the files is not what it should be.
 
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
-    By default it is the one that diffusers knows for the family, fetched once.
+    By default it is the built-in one, or for SD 2.1 the one that diffusers knows, which is downloaded once.
     """
-    if path.suffix != ".safetensors":
-        raise UserError(messages.CHECKPOINT_SUFFIX, file=path.name)
-    family = read_family(path)
-    if family is None:
-        raise UserError(messages.NOT_A_CHECKPOINT, file=path.name)
+    family = check_checkpoint(path)
+    if config is not None:
+        check_config(config, family)
+    if lora is not None:
+        check_lora(lora, family)  # before the checkpoint is loaded, which takes minutes
     pipeline = load_pipeline(path, family, config)
     if lora is not None:
         add_lora(pipeline.unet, lora, "tcd", family)
@@ -41,7 +51,7 @@ def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = N
         alphas_cumprod=get_alphas_cumprod(pipeline),
         size=SIZES.get(family, 512),
         prediction_type=pipeline.scheduler.config.prediction_type,
-        loras={"tcd"} if lora is not None else set(),
+        loras={} if lora is None else {"tcd": lora.stem},
     )
 
 
@@ -51,8 +61,29 @@ def load_pipeline(path: Path, family: str, config: str | None) -> Any:
     kind = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     dtype = torch.float32 if device == "cpu" else torch.float16
     extra = {} if family == SDXL else {"safety_checker": None, "requires_safety_checker": False}
-    with refuse_without_memory():
-        return load_single_file(kind, path, family, config=config, torch_dtype=dtype, **extra).to(device)
+    with refuse_without_memory(), get_configuration(family, config) as folder:
+        return load_single_file(kind, path, family, config=str(folder), torch_dtype=dtype, **extra).to(device)
+
+
+@contextmanager
+def get_configuration(family: str, config: str | None) -> Iterator[Path]:
+    """Yield a folder with the configuration. Raises UserError if it cannot be downloaded."""
+    if config is None and family in CONFIGURATIONS:
+        with TemporaryDirectory(prefix="tcd-") as folder:
+            write_configuration(family, Path(folder))
+            yield Path(folder)
+    elif config is not None and Path(config).is_dir():
+        yield Path(config)
+    else:
+        yield download_configuration(config or REPOSITORIES[family])
+
+
+def download_configuration(repository: str) -> Path:
+    """Return the folder of a repository's configuration, which is downloaded once. Raises UserError."""
+    try:
+        return Path(snapshot_download(repository, allow_patterns=CONFIGURATION_FILES))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(messages.CANNOT_DOWNLOAD_CONFIG, repository=repository, reason=first_line(error)) from error
 
 
 def load_single_file(kind: Any, path: Path, family: str, **options: Any) -> Any:

@@ -2,18 +2,18 @@
 
 import argparse
 import sys
-from pathlib import Path
+from dataclasses import replace
 
-from PIL import Image
 from tqdm import tqdm
 
 from ...errors import UserError
 from ...gamma import parse_gamma
 from .. import messages
 from ..output import check_output, write_image
-from .errors import first_line
-from .generation import Request, generate
+from .files import read_image
+from .generation import Request, choose_seed, complete_prompt, generate, get_size
 from .load import load_model
+from .model import Model
 from .samplers import SAMPLERS
 
 
@@ -26,7 +26,7 @@ def get_request(args: argparse.Namespace) -> Request:
         negative=args.negative_prompt,
         steps=args.steps,
         gamma=parse_gamma(args.gamma),
-        seed=args.seed,
+        seed=choose_seed(args.seed),
         sampler=SAMPLERS[args.sampler],
         guidance=args.cfg_scale,
         size=args.size,
@@ -38,22 +38,24 @@ def get_request(args: argparse.Namespace) -> Request:
     return request
 
 
-def read_image(option: str, path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(messages.CANNOT_READ_IMAGE, field=option, file=path, reason=first_line(error)) from error
-
-
 def run(args: argparse.Namespace) -> int:
     request = get_request(args)
     check_output(args.output)
     model = load_model(args)
+    prompt, note = complete_prompt(model, request.prompt)
+    request = replace(request, prompt=prompt)
+    for line in filter(None, (note, describe_scaling(model, request))):
+        print(line, file=sys.stderr)
     with tqdm(total=request.steps, desc=request.sampler.name, file=sys.stderr) as bar:
         image = generate(model, request, lambda _: bar.update())
-    settings = request.describe(model)
-    write_image(image, args.output, settings)
-    print(f"{settings}\nSaved as {args.output}.")
+    write_image(image, args.output)
+    print(f"{image.info['parameters']}\nSaved as {args.output}.")
     return 0
+
+
+def describe_scaling(model: Model, request: Request) -> str:
+    """Returns a sentence if the image to start from is scaled, or ""."""
+    if request.image is None or request.image.size == get_size(model, request):
+        return ""
+    before, after = (f"{width}x{height}" for width, height in (request.image.size, get_size(model, request)))
+    return messages.SCALED.format(before=before, after=after)

@@ -1,5 +1,8 @@
 """From a request to an image: text to image, image to image, and a masked part of one."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +13,17 @@ from PIL import Image, ImageOps
 from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA, check_gamma
 from .. import messages
+from ..miniature.prompt import VOCABULARY
 from .errors import refuse_without_memory
 from .model import Guided, Model
 from .samplers import TCD, Callback, Sampler
 
 MAX_STEPS = 50
+MAX_SEED = 2**32 - 1
+RANDOM_SEED = -1
+LONGEST = 2
+"""The most that an image's longer side is to its shorter one."""
+
 PIXELS_PER_LATENT = 8
 
 
@@ -32,7 +41,7 @@ class Request:
     """None: 1 where a LoRA has it distilled, else what suits the model."""
 
     size: int | None = None
-    """Pixels of each side; by default those that the model was trained for. An image to start from has its own."""
+    """Pixels of each side, by default those that the model was trained for. With an image: of its shorter side."""
 
     image: Image.Image | None = None
     mask: Image.Image | None = None
@@ -42,7 +51,7 @@ class Request:
         """Raise UserError if a field is out of its range."""
         check_range("steps", self.steps, 1, MAX_STEPS)
         check_gamma(self.gamma)
-        check_range("seed", self.seed, 0, 2**32 - 1)
+        check_range("seed", self.seed, 0, MAX_SEED)
         check_range("strength", self.strength, 0, 1)
         check_range("CFG scale", 1 if self.guidance is None else self.guidance, 1, 30)
         size = 512 if self.size is None else self.size
@@ -57,21 +66,48 @@ class Request:
         return self.guidance if self.guidance is not None else 1.0 if distilled else model.guidance
 
     def describe(self, model: Model) -> str:
-        """The settings as the WebUI writes them under an image."""
+        """Returns the settings as a WebUI writes them under an image, and reads them to generate it again."""
+        width, height = get_size(model, self)
         settings: dict[str, object] = {
             "Steps": self.steps,
             "Sampler": self.sampler.name,
             "Schedule type": self.sampler.schedule,
             "CFG scale": f"{self.get_guidance(model):g}",
             "Seed": self.seed,
+            "Size": f"{width}x{height}",
             "Model": model.name,
         }
         if self.image is not None:
             settings["Denoising strength"] = f"{self.strength:g}"
         if self.sampler is TCD:
             settings["TCD gamma"] = f"{self.gamma:g}"
+        lora = model.loras.get(self.sampler.lora or "")
+        prompt = self.prompt if lora is None else f"{self.prompt} <lora:{lora}:1>"
         negative = [f"Negative prompt: {self.negative}"] if self.negative else []
-        return "\n".join([self.prompt, *negative, ", ".join(f"{key}: {value}" for key, value in settings.items())])
+        return "\n".join([prompt, *negative, ", ".join(f"{key}: {value}" for key, value in settings.items())])
+
+
+def choose_seed(seed: int) -> int:
+    """Returns the seed, or for RANDOM_SEED another one at each call."""
+    return random.randrange(MAX_SEED + 1) if seed == RANDOM_SEED else seed
+
+
+def complete_prompt(model: Model, prompt: str) -> tuple[str, str]:
+    """Returns the prompt that the model knows, and a sentence about what is ignored and added, or "".
+
+    Raises UserError if the prompt names nothing that the model can generate.
+    """
+    if model.read_prompt is None:
+        return prompt, ""
+    read = model.read_prompt(prompt)
+    if not read.caption:
+        raise UserError(messages.NO_THING, things=", ".join(VOCABULARY["thing"]), prompt=prompt)
+    notes = []
+    if read.ignored:
+        notes.append(messages.IGNORED.format(words=", ".join(read.ignored)))
+    if read.added:
+        notes.append(messages.ADDED.format(phrases=", ".join(read.added)))
+    return read.caption, " ".join(notes)
 
 
 def check_range(field: str, value: float, low: float, high: float) -> None:
@@ -80,10 +116,31 @@ def check_range(field: str, value: float, low: float, high: float) -> None:
 
 
 def get_size(model: Model, request: Request) -> tuple[int, int]:
-    """Width and height, which the autoencoder takes in eights."""
-    size = request.image.size if request.image is not None else (request.size or model.size,) * 2
-    width, height = (max(side // PIXELS_PER_LATENT, 1) * PIXELS_PER_LATENT for side in size)
+    """Returns the width and height to generate, which are multiples of PIXELS_PER_LATENT.
+
+    An image to start from keeps its shape and gets the model's size on its shorter side, since a UNet repeats things
+    in images much larger than those that it was trained with. Its longer side is at most LONGEST times as long.
+    """
+    side = request.size or model.size
+    if request.image is None:
+        return side, side
+    scale = side / min(request.image.size)
+    width, height = (
+        round(min(pixels * scale, side * LONGEST) / PIXELS_PER_LATENT) * PIXELS_PER_LATENT
+        for pixels in request.image.size
+    )
     return width, height
+
+
+@contextmanager
+def limit_threads(count: int | None) -> Iterator[None]:
+    """Run the block with this number of CPU threads, or with torch's own choice."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -151,8 +208,18 @@ def to_image(pixels: torch.Tensor) -> Image.Image:
 
 @refuse_without_memory()
 def generate(model: Model, request: Request, callback: Callback | None = None) -> Image.Image:
-    """Generate the image of a request. Raises UserError if the request is not in order or memory runs out."""
+    """Generate the image of a request. Raises UserError if the request is not in order or memory runs out.
+
+    The image's info has the settings as "parameters", which PNG files keep.
+    """
     request.check()
+    with limit_threads(model.threads):
+        image = generate_unlabeled(model, request, callback)
+    image.info["parameters"] = request.describe(model)
+    return image
+
+
+def generate_unlabeled(model: Model, request: Request, callback: Callback | None) -> Image.Image:
     width, height = get_size(model, request)
     coarse = (width // PIXELS_PER_LATENT, height // PIXELS_PER_LATENT)
     start = original = whole_mask = None
@@ -160,7 +227,8 @@ def generate(model: Model, request: Request, callback: Callback | None = None) -
         original = ImageOps.fit(request.image.convert("RGB"), (width, height))
         latents, mask = model.to_latents(to_tensor(original)[None] / 127.5 - 1), None
         if request.mask is not None:
-            whole_mask = request.mask.convert("L").resize((width, height))
+            # the mask is on the image before both are cropped
+            whole_mask = ImageOps.fit(request.mask.convert("L").resize(request.image.size), (width, height))
             mask = (to_tensor(whole_mask.resize(coarse))[None] / 255).round().to(latents)
         start = Start(latents, mask, request.strength)
     model.use_lora(request.sampler.lora)

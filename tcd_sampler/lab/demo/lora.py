@@ -8,17 +8,15 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors import SafetensorError
 
 from ...errors import UserError
-from ...loras.header import SDXL, read_lora
+from ...loras.header import SDXL
 from .. import messages
 from .errors import first_line
+from .files import check_lora
 
 
-def add_lora(unet: Any, path: Path, name: str, family: str | None = SDXL) -> None:
+def add_lora(unet: Any, path: Path, name: str, family: str = SDXL) -> None:
     """Add a LoRA under a name, turned off. Raises UserError if it is not for this UNet."""
-    lora = read_lora(path)
-    if family and lora.family not in (family, None):
-        families = {"family": lora.family, "checkpoint_family": family}
-        raise UserError(messages.LORA_FOR_ANOTHER_FAMILY, file=path.name, **families)
+    check_lora(path, family)
     pipeline = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     try:
         weights, alphas, *_ = pipeline.lora_state_dict(str(path), unet_config=unet.config)
@@ -27,4 +25,6 @@ def add_lora(unet: Any, path: Path, name: str, family: str | None = SDXL) -> Non
             pipeline.load_lora_into_unet(weights, alphas, unet, adapter_name=name)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(messages.LORA_DOES_NOT_FIT, file=path.name, reason=first_line(error)) from error
+    if name not in unet.peft_config:  # diffusers loads nothing, without an error, where it knows none of the names
+        raise UserError(messages.LORA_DOES_NOT_FIT, file=path.name, reason=messages.NO_LAYER_FITS)
     unet.disable_lora()

@@ -13,6 +13,7 @@ from ..miniature import CHECKPOINT, CLIP, LORAS
 from ..miniature.architecture import BETAS, TextEncoders, build_unet, build_vae, get_size_conditioning, tokenize
 from ..miniature.drawing import SIZE
 from ..miniature.layout import from_sdxl
+from ..miniature.prompt import read_prompt
 from .errors import first_line
 from .lora import add_lora
 from .model import Conditioning, Model
@@ -49,5 +50,7 @@ def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None
         alphas_cumprod=DDPMScheduler(**BETAS).alphas_cumprod,
         size=SIZE,
         guidance=GUIDANCE,
-        loras=set(loras),
+        loras={name: path.stem for name, path in loras.items()},
+        threads=1,  # its tensors are so small that several threads mostly wait for each other
+        read_prompt=read_prompt,
     )

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from ..denoiser import EPSILON, DiscreteDenoiser
+from ..miniature.prompt import ReadPrompt
 
 Conditioning = dict[str, Any]
 """What the UNet takes beside latents and timesteps. Tensors have a row for each image, also those in dictionaries."""
@@ -36,8 +37,14 @@ class Model:
     guidance: float = 7.0
     """The scale that suits it where guidance is not distilled."""
 
-    loras: set[str] = field(default_factory=set)
-    """Adapters of the UNet by the samplers that they are for."""
+    loras: dict[str, str] = field(default_factory=dict)
+    """Names of LoRA files, as WebUIs use them in prompts, by the names of the samplers' adapters."""
+
+    threads: int | None = None
+    """CPU threads to generate with; by default torch's own choice."""
+
+    read_prompt: Callable[[str], ReadPrompt] | None = None
+    """Turns a prompt into one that the model knows; None if it takes any."""
 
     @property
     def device(self) -> torch.device:

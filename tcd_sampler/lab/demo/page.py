@@ -1,12 +1,19 @@
-"""The page: TCD beside other samplers on the same noise, and a strip over gamma: `tcd demo`."""
+"""The page: TCD beside other samplers on the same noise, and strips over steps and gamma: `tcd demo`."""
 
 import argparse
 import os
 import socket
+import sys
+import tempfile
+import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from itertools import count
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves the machine
@@ -16,109 +23,147 @@ import gradio
 from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
 from .. import messages
+from ..miniature.prompt import VOCABULARY
 from ..miniature.scenes import choose_scene
 from .errors import first_line
-from .generation import MAX_STEPS, Request, generate
+from .figures import CSS, Figures
+from .generation import MAX_STEPS, Request, choose_seed, complete_prompt, generate
 from .load import load_model
 from .model import Model
-from .samplers import SAMPLERS
+from .strips import Strip, compare_samplers, is_miniature, list_requests, show_both, vary_gamma, vary_steps
 
-GAMMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-EXAMPLES = [choose_scene(seed, held_out=True).caption for seed in range(4)]
+PROMPT = "a yellow checkered house on the left and a purple tree on the right, on snow, at night"
+EXAMPLES = [PROMPT, *(choose_scene(seed, held_out=True).caption for seed in range(3))]
 TITLE = "Trajectory Consistency Distillation"
-SHOWN = 256
-"""Pixels that an image's side is shown at, at least."""
 
-Shown = tuple[Any, str]
-"""The gallery, and the settings of what is in it."""
+Plan = Callable[[Model, Request], list[Strip]]
+"""What a button shows of a request."""
 
-
-def enlarge(image: Any) -> Any:
-    factor = -(-SHOWN // image.width)
-    return image.resize((factor * image.width, factor * image.height)) if factor > 1 else image
+Shown = tuple[Any, Any]
+"""The status beside the buttons, and the images."""
 
 
-def generate_all(model: Model, requests: dict[str, Request], columns: int, progress: Any) -> Iterator[Shown]:
-    """Each image as soon as it is done, and the settings of all under them."""
-    shown, settings = [], []
-    total, done = sum(request.steps for request in requests.values()), 0
-    for name, request in requests.items():
-
-        def tell(step: dict[str, Any], name: str = name, done: int = done) -> None:
-            progress((done + step["i"], total), desc=name, unit="steps")
-
-        image = generate(model, request, tell)
-        done += request.steps
-        shown.append((enlarge(image), name))
-        settings.append(request.describe(model))
-        yield gradio.Gallery(shown, columns=columns), "\n\n".join(settings)
+class Stopped(Exception):  # noqa: N818 (nothing went wrong)
+    """The Stop button, or a new request, ended this one."""
 
 
-def compare(model: Model, request: Request, progress: Any) -> Iterator[Shown]:
-    """All samplers that there is a LoRA for, or that want none, on the same noise."""
-    names = [name for name, sampler in SAMPLERS.items() if sampler.lora in (None, "tcd", *model.loras)]
-    return generate_all(model, {name: replace(request, sampler=SAMPLERS[name]) for name in names}, 2, progress)
+@dataclass
+class Session:
+    """A model, the folder for its images, and whether the request that runs is to stop."""
+
+    model: Model
+    folder: Path
+    stop: Event = field(default_factory=Event)
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def generate_all(self, strips: list[Strip], note: str, progress: Any) -> Iterator[Shown]:
+        """Yields all images so far when another is done. Raises Stopped at the first step after a stop."""
+        requests = list_requests(strips)
+        total, done = sum(request.steps for _, request in requests), 0
+        figures = Figures(self.folder, strips)
+        under = f'<p id="note">{escape(note)}</p>' if note else ""
+        yield "", gradio.skip()
+        for caption, request in requests:
+
+            def tell(step: dict[str, Any], caption: str = caption, done: int = done) -> None:
+                if self.stop.is_set():
+                    raise Stopped
+                progress((done + step["i"], total), desc=caption, unit="steps")
+
+            figures.add(caption, generate(self.model, request, tell), next(self.numbers))
+            done += request.steps
+            yield gradio.skip(), figures.draw() + under
+        yield messages.GENERATED.format(count=len(requests), seed=request.seed), gradio.skip()
+
+    def handle(
+        self,
+        plan: Plan,
+        prompt: str,
+        steps: int,
+        gamma: float,
+        seed: int | None,
+        progress: Any,
+    ) -> Iterator[Shown]:
+        """Yields what a plan shows. Errors become the status: the images of the last request stay."""
+        self.stop.clear()
+        try:
+            prompt, note = complete_prompt(self.model, prompt)
+            request = Request(prompt, int(steps), float(gamma), choose_seed(-1 if seed is None else int(seed)))
+            request.check()
+            yield from self.generate_all(plan(self.model, request), note, progress)
+        except Stopped:
+            yield messages.STOPPED, gradio.skip()
+        except UserError as error:
+            yield str(error), gradio.skip()
+        except Exception:  # a bug: its traceback goes to the terminal
+            traceback.print_exc()
+            yield messages.INTERNAL_ERROR, gradio.skip()
 
 
-def vary_gamma(model: Model, request: Request, progress: Any) -> Iterator[Shown]:
-    requests = {f"gamma {gamma:g}": replace(request, gamma=gamma) for gamma in GAMMAS}
-    return generate_all(model, requests, len(GAMMAS) // 2, progress)
+def get_handler(session: Session, plan: Plan) -> Any:
+    """Returns the function that Gradio calls, which finds the progress bar by the parameter's default."""
 
-
-def build_page(model: Model) -> gradio.Blocks:
-    with gradio.Blocks(title=TITLE) as page:
-        gradio.Markdown(f"# {TITLE}\nFew steps or many, on the model *{model.name}*.")
-        with gradio.Row():
-            with gradio.Column(scale=1):
-                prompt = gradio.Textbox(EXAMPLES[0], label="Prompt", lines=3, elem_id="prompt")
-                gradio.Examples(EXAMPLES, prompt)
-                steps = gradio.Slider(1, MAX_STEPS, 4, step=1, label="Steps", elem_id="steps")
-                gamma = gradio.Slider(0, 1, DEFAULT_GAMMA, step=0.05, label="TCD gamma", elem_id="gamma")
-                seed = gradio.Number(0, label="Seed", precision=0, elem_id="seed")
-                with gradio.Row():
-                    compare_button = gradio.Button("Compare samplers", variant="primary", elem_id="compare")
-                    gamma_button = gradio.Button("Gamma strip", elem_id="strip")
-            with gradio.Column(scale=2):
-                gallery = gradio.Gallery(
-                    label="Images", columns=2, height=650, object_fit="contain", format="png", elem_id="images"
-                )
-                settings = gradio.Textbox(label="Settings", lines=8, buttons=["copy"], elem_id="settings")
-        for button, action in ((compare_button, compare), (gamma_button, vary_gamma)):
-            button.click(
-                get_handler(model, action),
-                [prompt, steps, gamma, seed],
-                [gallery, settings],
-                concurrency_limit=1,
-                concurrency_id="model",  # a LoRA that one turns on is on for all
-            )
-    return page
-
-
-def get_handler(model: Model, action: Any) -> Any:
     def handle(
         prompt: str,
         steps: int,
         gamma: float,
-        seed: int,
+        seed: int | None,
         progress: Any = gradio.Progress(),  # noqa: B008
     ) -> Iterator[Shown]:
-        with show_errors():
-            request = Request(prompt=prompt, steps=int(steps), gamma=float(gamma), seed=int(seed or 0))
-            yield from action(model, request, progress)
+        yield from session.handle(plan, prompt, steps, gamma, seed, progress)
 
     return handle
 
 
-@contextmanager
-def show_errors() -> Iterator[None]:
-    """Show a UserError's sentence in the page. Any other exception is a bug: its traceback goes to the terminal."""
-    try:
-        yield
-    except UserError as error:
-        raise gradio.Error(str(error), print_exception=False) from error
-    except Exception as error:
-        traceback.print_exc()
-        raise gradio.Error(messages.INTERNAL_ERROR, print_exception=False) from error
+def describe_vocabulary() -> str:
+    lines = [f"- {part}: {', '.join(words)}" for part, words in VOCABULARY.items()]
+    return "\n".join(["The model knows these words. Name one or two things; everything else is optional.", "", *lines])
+
+
+def build_page(session: Session) -> gradio.Blocks:
+    model = session.model
+    with gradio.Blocks(title=TITLE) as page:
+        gradio.Markdown(
+            f"# {TITLE}\nTCD generates images in 2 to 50 steps. Model: *{model.name}* ({model.size}x{model.size})."
+        )
+        with gradio.Row():
+            with gradio.Column(scale=1, min_width=300):
+                prompt = gradio.Textbox(PROMPT, label="Prompt", lines=3, elem_id="prompt")
+                if is_miniature(model):
+                    gradio.Markdown(describe_vocabulary(), elem_id="vocabulary")
+                with gradio.Accordion("Examples", elem_id="examples"):  # gradio.Examples shortens them
+                    for example in EXAMPLES:
+                        button = gradio.Button(example, size="sm")
+                        button.click(partial(str, example), None, prompt, queue=False, show_progress="hidden")
+                steps = gradio.Slider(1, MAX_STEPS, 4, step=1, label="Steps", elem_id="steps")
+                gamma = gradio.Slider(0, 1, DEFAULT_GAMMA, step=0.05, label="TCD gamma", elem_id="gamma")
+                seed = gradio.Number(1, label="Seed (-1: random)", precision=0, elem_id="seed")
+            with gradio.Column(scale=3, min_width=300):
+                with gradio.Row():
+                    add_button = partial(gradio.Button, min_width=100)
+                    plans = {
+                        add_button("Compare samplers", variant="primary", elem_id="compare"): compare_samplers,
+                        add_button("Steps strip", elem_id="steps-strip"): vary_steps,
+                        add_button("Gamma strip", elem_id="gamma-strip"): vary_gamma,
+                    }
+                    stop = add_button("Stop", variant="stop", elem_id="stop")
+                status = gradio.Markdown(elem_id="status")
+                images = gradio.HTML(elem_id="images")
+        triggers: list[tuple[Any, Plan]] = [(button.click, plan) for button, plan in plans.items()]
+        if is_miniature(model):  # with a real checkpoint, this may take hours
+            triggers.append((page.load, show_both))
+        for trigger, plan in triggers:
+            # a new request stops the one that runs, and waits until it has ended: a LoRA that is on is on for all
+            trigger(session.stop.set, queue=False, show_progress="hidden").then(
+                get_handler(session, plan),
+                [prompt, steps, gamma, seed],
+                [status, images],
+                show_progress_on=status,
+                concurrency_limit=1,
+                concurrency_id="model",
+            )
+        stop.click(session.stop.set, queue=False, show_progress="hidden")
+    return page
 
 
 def check_port(port: int) -> None:
@@ -131,21 +176,40 @@ def check_port(port: int) -> None:
         raise UserError(messages.PORT_IN_USE, port=port, reason=first_line(error)) from error
 
 
-def launch(model: Model, port: int, wait: bool = True) -> gradio.Blocks:
-    """Serves the page on 127.0.0.1, until it is interrupted or closed."""
+def has_display() -> bool:
+    """Whether a browser that is started here would be seen: over SSH it runs on the other machine."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def launch(model: Model, port: int, folder: Path, inbrowser: bool = False) -> gradio.Blocks:
+    """Serve the page on 127.0.0.1 and return it. Images are written to the folder."""
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # theirs are on the web
-    page = build_page(model)
+    page = build_page(Session(model, folder))
     page.launch(
         server_name="127.0.0.1",
         server_port=port,
         share=False,
+        inbrowser=inbrowser,
+        quiet=True,  # it would advise to share the page
+        footer_links=[],
+        allowed_paths=[str(folder)],
         theme=gradio.themes.Default(**fonts),
-        prevent_thread_lock=not wait,
+        css=CSS,
+        prevent_thread_lock=True,
     )
     return page
 
 
 def run(args: argparse.Namespace) -> int:
     check_port(args.port)
-    launch(load_model(args), args.port)
-    return 0
+    model = load_model(args)
+    with tempfile.TemporaryDirectory(prefix="tcd-", ignore_cleanup_errors=True) as folder:
+        page = launch(model, args.port, Path(folder).resolve(), has_display())
+        print(messages.SERVING.format(address=f"http://127.0.0.1:{args.port}"), flush=True)
+        try:
+            while True:  # a lock without a limit cannot be interrupted on Windows
+                time.sleep(3600)
+        finally:
+            page.close(verbose=False)
