@@ -156,13 +156,13 @@ def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
 
 
 def add_default(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the default subcommand in front if they name none."""
+    """Returns the arguments with the default subcommand in front if they name none."""
     named = arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help"))
     return [*arguments] if named else [DEFAULT.name, *arguments]
 
 
 def check_packages(subcommand: Subcommand) -> None:
-    """Raise UserError if a package of the subcommand's extra is not installed."""
+    """Raises UserError if a package of the subcommand's extra is not installed."""
     for package in EXTRAS.get(subcommand.extra or "", ()):
         if find_spec(package) is None:
             names = {"command": subcommand.name, "package": package, "extra": subcommand.extra}
@@ -170,7 +170,7 @@ def check_packages(subcommand: Subcommand) -> None:
 
 
 def check_files(args: argparse.Namespace) -> None:
-    """Raise UserError if a file for the demo's commands is not what its option needs."""
+    """Raises UserError if a file for the demo's commands is not what its option needs."""
     if args.subcommand.extra == "demo":
         import_module("tcd_sampler.lab.demo.files").check_files(args)
 

@@ -12,9 +12,9 @@ from tcd_sampler import get_sigmas_tcd, sample_tcd
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
-from tcd_sampler.lab.demo.generation import Request, Start, generate, get_size, sample
+from tcd_sampler.lab.demo.generation import InitialImage, Request, generate, get_size, sample
 from tcd_sampler.lab.demo.miniature import load_miniature
-from tcd_sampler.lab.demo.model import Guided
+from tcd_sampler.lab.demo.model import GuidedDenoiser
 from tcd_sampler.lab.demo.samplers import SAMPLERS, TCD
 from tests.support.messages import refused
 from tests.unit.tables import TABLE
@@ -67,7 +67,7 @@ def test_text_to_image_is_sample_tcd_on_the_model(model, gamma):
     model.use_lora("tcd")
     generator = torch.Generator().manual_seed(7)
     draw = lambda *_: torch.randn(1, 4, 16, 16, generator=generator)  # noqa: E731
-    denoiser = Guided(model, *model.encode([PROMPT], "", 128, 128), 1.0)
+    denoiser = GuidedDenoiser(model, *model.encode([PROMPT], "", 128, 128), 1.0)
     sigmas = get_sigmas_tcd(5, denoiser.inner_model.sigmas)
     x = draw() * (1 + sigmas[0] ** 2).sqrt()
     latents = sample_tcd(denoiser, x, sigmas, disable=True, noise_sampler=draw, gamma=gamma)
@@ -85,14 +85,14 @@ def test_each_seed_has_its_own_image(model):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_each_sampler_has_the_lora_and_the_guidance_that_it_is_for(name, model, monkeypatch):
-    seen, original = [], Guided.__call__
+    seen, original = [], GuidedDenoiser.__call__
 
     def watch(self, x, sigma):
         adapters = [] if model.unet.conv_in is None else active(model.unet)
         seen.append((adapters, self.scale))
         return original(self, x, sigma)
 
-    monkeypatch.setattr(Guided, "__call__", watch)
+    monkeypatch.setattr(GuidedDenoiser, "__call__", watch)
     steps = []
     generate(model, Request(PROMPT, steps=3, sampler=SAMPLERS[name]), steps.append)
     lora = SAMPLERS[name].lora
@@ -174,8 +174,10 @@ def test_the_mask_is_scaled_with_its_image(model):
 
 
 def test_the_miniature_runs_with_one_thread(model, monkeypatch):
-    seen, original = [], Guided.__call__
-    monkeypatch.setattr(Guided, "__call__", lambda *args: seen.append(torch.get_num_threads()) or original(*args))
+    seen, original = [], GuidedDenoiser.__call__
+    monkeypatch.setattr(
+        GuidedDenoiser, "__call__", lambda *args: seen.append(torch.get_num_threads()) or original(*args)
+    )
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -191,9 +193,9 @@ def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
     latents = torch.randn(1, 4, 16, 16)
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 8:] = 1
-    denoiser = Guided(model, *model.encode([PROMPT], "", 128, 128), 1.0)
+    denoiser = GuidedDenoiser(model, *model.encode([PROMPT], "", 128, 128), 1.0)
     generator = torch.Generator().manual_seed(0)
-    generated = sample(denoiser, TCD, 4, latents.shape, generator, start=Start(latents, mask, 0.8))
+    generated = sample(denoiser, TCD, 4, latents.shape, generator, start=InitialImage(latents, mask, 0.8))
     assert torch.equal(generated[..., :8], latents[..., :8])
     assert not torch.isclose(generated[..., 8:], latents[..., 8:]).any(1).all()
 

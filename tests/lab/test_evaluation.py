@@ -8,7 +8,7 @@ import torch
 
 from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
-from tcd_sampler.lab.demo.model import Guided
+from tcd_sampler.lab.demo.model import GuidedDenoiser
 from tcd_sampler.lab.demo.samplers import SAMPLERS, get_uniform
 from tcd_sampler.lab.evaluation.classifier import IGNORED, LABELS, NOTHING, get_accuracy, get_labels
 from tcd_sampler.lab.evaluation.frechet import get_error, get_frechet_distance
@@ -76,7 +76,7 @@ def test_captions_are_held_out():
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_no_method_evaluates_the_model_more_often_than_it_may(method, model, monkeypatch):
     calls = []
-    monkeypatch.setattr(Guided, "__call__", lambda self, x, sigma: calls.append(sigma) or x * 0.1)
+    monkeypatch.setattr(GuidedDenoiser, "__call__", lambda self, x, sigma: calls.append(sigma) or x * 0.1)
     for unet_calls in (2, 4):
         calls.clear()
         [images] = generate_images(model, method, get_captions(2), unet_calls)

@@ -12,7 +12,7 @@ from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.figures import SERVED
 from tcd_sampler.lab.demo.generation import to_tensor
 from tcd_sampler.lab.demo.miniature import load_miniature
-from tcd_sampler.lab.demo.model import Guided
+from tcd_sampler.lab.demo.model import GuidedDenoiser
 from tcd_sampler.lab.demo.page import EXAMPLES, launch
 from tcd_sampler.lab.demo.strips import GAMMAS, STEPS
 from tcd_sampler.lab.miniature.prompt import VOCABULARY
@@ -211,8 +211,8 @@ def test_seed_minus_one_is_random_and_shown(page):
 
 def test_progress_is_shown_beside_the_buttons_and_images_stay_until_the_first_new_one(page, monkeypatch):
     before = get_sources(page)
-    original = Guided.__call__
-    monkeypatch.setattr(Guided, "__call__", lambda *args: time.sleep(0.4) or original(*args))
+    original = GuidedDenoiser.__call__
+    monkeypatch.setattr(GuidedDenoiser, "__call__", lambda *args: time.sleep(0.4) or original(*args))
     page.locator("#compare").click()
     page.locator("#status").get_by_text(re.compile(r"[1-3]/16")).first.wait_for()
     assert get_sources(page) == before
@@ -226,8 +226,8 @@ def test_progress_is_shown_beside_the_buttons_and_images_stay_until_the_first_ne
 
 
 def test_stop_ends_within_a_step_and_images_stay(page, monkeypatch):
-    original = Guided.__call__
-    monkeypatch.setattr(Guided, "__call__", lambda *args: time.sleep(0.2) or original(*args))
+    original = GuidedDenoiser.__call__
+    monkeypatch.setattr(GuidedDenoiser, "__call__", lambda *args: time.sleep(0.2) or original(*args))
     page.locator("#compare").click()
     page.locator("#status").get_by_text(re.compile(r"LCM")).wait_for()
     page.locator("#stop").click()

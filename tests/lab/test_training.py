@@ -146,7 +146,7 @@ def test_the_loss_is_zero_only_for_a_consistent_model(method):
 def test_guidance_is_distilled_in(monkeypatch):
     """The target starts from a step of the guided teacher: where it takes the text for more, so does that step."""
 
-    class Guided(Exact):
+    class GuidedDenoiser(Exact):
         def forward(self, x, t, text):
             epsilon = super().forward(x, t, text)
             return epsilon + text.mean((1, 2))[:, None, None, None]
@@ -162,7 +162,9 @@ def test_guidance_is_distilled_in(monkeypatch):
     for low, high in ((1.0, 1.0), (5.0, 5.0)):
         monkeypatch.setattr("tcd_sampler.lab.training.distillation.GUIDANCE", (low, high))
         torch.manual_seed(0)
-        get_loss("tcd", Guided(point), lambda x, t, text: torch.zeros_like(x), target, data, Jump(ALPHAS_CUMPROD))
+        get_loss(
+            "tcd", GuidedDenoiser(point), lambda x, t, text: torch.zeros_like(x), target, data, Jump(ALPHAS_CUMPROD)
+        )
     assert (starts[0] - starts[1]).abs().mean() > 0.01
 
 

@@ -161,7 +161,7 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     assert page.value("txt2img_prompt") == "a house"
     page("txt2img_tcd_get").click()
     page.page.locator("#txt2img_tcd_message progress").first.wait_for()
-    page.wait_for_text("of 3 MB")
+    page.wait_for_text("/ 3 MB")
     [part] = folder.iterdir()
     assert re.fullmatch(rf"\.{name}\.\w+\.part", part.name)
     hub.released.set()

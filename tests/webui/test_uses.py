@@ -70,12 +70,12 @@ def drawing(job, pipeline=None):
 
 
 def encode(model, negative=""):
-    text, without = model.encode([CAPTION], negative, 128, 128)
+    text, uncond = model.encode([CAPTION], negative, 128, 128)
     return {
         "prompt_embeds": text["encoder_hidden_states"],
         "pooled_prompt_embeds": text["added_cond_kwargs"]["text_embeds"],
-        "negative_prompt_embeds": without["encoder_hidden_states"],
-        "negative_pooled_prompt_embeds": without["added_cond_kwargs"]["text_embeds"],
+        "negative_prompt_embeds": uncond["encoder_hidden_states"],
+        "negative_pooled_prompt_embeds": uncond["added_cond_kwargs"]["text_embeds"],
         **SIZE,
         "output_type": "latent",
     }

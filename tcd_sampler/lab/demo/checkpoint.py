@@ -30,7 +30,7 @@ CONFIGURATION_FILES = ["*.json", "*/*.json", "*/*.txt"]
 
 
 def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = None) -> Model:
-    """Load a checkpoint, and a LoRA for TCD. Raises UserError if one of the files is not what it should be.
+    """Loads a checkpoint, and a LoRA for TCD. Raises UserError if one of the files is not what it should be.
 
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
     By default it is the built-in one, or for SD 2.1 the one that diffusers knows, which is downloaded once.
@@ -67,7 +67,7 @@ def load_pipeline(path: Path, family: str, config: str | None) -> Any:
 
 @contextmanager
 def get_configuration(family: str, config: str | None) -> Iterator[Path]:
-    """Yield a folder with the configuration. Raises UserError if it cannot be downloaded."""
+    """Yields a folder with the configuration. Raises UserError if it cannot be downloaded."""
     if config is None and family in CONFIGURATIONS:
         with TemporaryDirectory(prefix="tcd-") as folder:
             write_configuration(family, Path(folder))
@@ -79,7 +79,7 @@ def get_configuration(family: str, config: str | None) -> Iterator[Path]:
 
 
 def download_configuration(repository: str) -> Path:
-    """Return the folder of a repository's configuration, which is downloaded once. Raises UserError."""
+    """Returns the folder of a repository's configuration, which is downloaded once. Raises UserError."""
     try:
         return Path(snapshot_download(repository, allow_patterns=CONFIGURATION_FILES))
     except (OSError, ValueError, HfHubHTTPError) as error:
@@ -87,7 +87,7 @@ def download_configuration(repository: str) -> Path:
 
 
 def load_single_file(kind: Any, path: Path, family: str, **options: Any) -> Any:
-    """Load a file by diffusers, whose errors depend on what is wrong with the file."""
+    """Loads a file by diffusers, whose errors depend on what is wrong with the file."""
     try:
         return kind.from_single_file(str(path), **options)
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError, SingleFileComponentError) as error:
@@ -109,10 +109,10 @@ def get_encode(pipeline: Any, family: str) -> Any:
     def encode(prompts: list[str], negative: str, width: int, height: int) -> tuple[Conditioning, Conditioning]:
         negatives = [negative] * len(prompts)
         if family != SDXL:
-            text, without = pipeline.encode_prompt(prompts, pipeline.device, 1, True, negatives)
-            return {"encoder_hidden_states": text}, {"encoder_hidden_states": without}
+            text, uncond = pipeline.encode_prompt(prompts, pipeline.device, 1, True, negatives)
+            return {"encoder_hidden_states": text}, {"encoder_hidden_states": uncond}
         # as the WebUI and diffusers have it for SDXL, no negative prompt is no text at all
-        text, without, pooled, pooled_without = pipeline.encode_prompt(
+        text, uncond, pooled, pooled_uncond = pipeline.encode_prompt(
             prompts, negative_prompt=negatives if negative else None, do_classifier_free_guidance=True
         )
         time_ids = torch.tensor([height, width, 0, 0, height, width], dtype=text.dtype, device=text.device)
@@ -120,8 +120,8 @@ def get_encode(pipeline: Any, family: str) -> Any:
         return (
             {"encoder_hidden_states": text, "added_cond_kwargs": {"text_embeds": pooled, "time_ids": time_ids}},
             {
-                "encoder_hidden_states": without,
-                "added_cond_kwargs": {"text_embeds": pooled_without, "time_ids": time_ids},
+                "encoder_hidden_states": uncond,
+                "added_cond_kwargs": {"text_embeds": pooled_uncond, "time_ids": time_ids},
             },
         )
 

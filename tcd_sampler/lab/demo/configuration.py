@@ -103,7 +103,7 @@ CONFIGURATIONS: dict[str, tuple[str, Parts]] = {
 
 
 def write_configuration(family: str, folder: Path) -> None:
-    """Write a family's configuration as a folder that diffusers reads."""
+    """Writes a family's configuration as a folder that diffusers reads."""
     pipeline, parts = CONFIGURATIONS[family]
     index: dict[str, Any] = {"_class_name": pipeline}
     for name, (library, kind, config) in parts.items():

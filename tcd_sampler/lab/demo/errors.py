@@ -18,7 +18,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def refuse_without_memory() -> Iterator[None]:
-    """Raise UserError if there is not enough memory for the block."""
+    """Raises UserError if there is not enough memory for the block."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

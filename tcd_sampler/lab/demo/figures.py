@@ -43,7 +43,7 @@ class Figures:
         """HTML of the images that are done, by their captions."""
 
     def add(self, caption: str, image: Image.Image, number: int) -> None:
-        """Write an image; number makes its name unique among those of earlier requests."""
+        """Writes an image; number makes its name unique among those of earlier requests."""
         path = self.folder / f"{number:05}-{caption.replace(', ', '-').replace(' ', '-')}.png"
         image.save(path, pnginfo=make_png_info(image))
         url = escape(SERVED + quote(path.as_posix()))

@@ -37,7 +37,7 @@ OTHER_ADVICE = {shared.PICKLE_FILE: messages.NOT_SAFETENSORS, shared.LFS_POINTER
 
 
 def check_files(args: argparse.Namespace) -> None:
-    """Raise UserError if a file that an option of the demo names is not what that option needs."""
+    """Raises UserError if a file that an option of the demo names is not what that option needs."""
     given = {name: value for name, value in vars(args).items() if value is not None}
     for name in given.keys() & {"image", "mask"}:
         check_image(f"--{name}", given[name])
@@ -54,7 +54,7 @@ def check_files(args: argparse.Namespace) -> None:
 
 
 def check_readable(field: str, path: Path) -> None:
-    """Raise UserError if the path is not that of a file that can be read."""
+    """Raises UserError if the path is not that of a file that can be read."""
     try:
         path.open("rb").close()
     except OSError as error:
@@ -62,12 +62,12 @@ def check_readable(field: str, path: Path) -> None:
 
 
 def check_image(field: str, path: Path) -> None:
-    """Raise UserError if the file is not a complete image."""
+    """Raises UserError if the file is not a complete image."""
     read_image(field, path)
 
 
 def read_image(field: str, path: Path) -> Image.Image:
-    """Return the image of a file. Raises UserError if it is not a complete image."""
+    """Returns the image of a file. Raises UserError if it is not a complete image."""
     check_readable(field, path)
     try:
         with Image.open(path) as image:
@@ -79,7 +79,7 @@ def read_image(field: str, path: Path) -> Image.Image:
 
 
 def check_safetensors(field: str, path: Path) -> None:
-    """Raise UserError if the file is not a complete safetensors file."""
+    """Raises UserError if the file is not a complete safetensors file."""
     check_readable(field, path)
     if path.suffix.lower() != SAFETENSORS:
         raise UserError(messages.NOT_SAFETENSORS, field=field, file=path.name)
@@ -91,7 +91,7 @@ def check_safetensors(field: str, path: Path) -> None:
 
 
 def check_checkpoint(path: Path) -> str:
-    """Return the checkpoint's base family. Raises UserError if it is not a checkpoint to generate with."""
+    """Returns the checkpoint's base family. Raises UserError if it is not a checkpoint to generate with."""
     check_safetensors("--checkpoint", path)
     with safe_open(path, framework="numpy") as file:
         keys = list(file.keys())
@@ -107,7 +107,7 @@ def check_checkpoint(path: Path) -> str:
 
 
 def check_lora(path: Path, family: str) -> None:
-    """Raise UserError if the file is not a LoRA for the UNet of this base family."""
+    """Raises UserError if the file is not a LoRA for the UNet of this base family."""
     check_safetensors("--lora", path)
     with safe_open(path, framework="numpy") as file:
         keys = list(file.keys())
@@ -123,7 +123,7 @@ def check_lora(path: Path, family: str) -> None:
 
 
 def check_config(config: str, family: str) -> None:
-    """Raise UserError if this is neither a folder with the family's configuration nor a repository's name."""
+    """Raises UserError if this is neither a folder with the family's configuration nor a repository's name."""
     index = Path(config) / "model_index.json"
     if not Path(config).exists():
         if not REPOSITORY.fullmatch(config):

@@ -1,4 +1,4 @@
-"""Generates one image and writes it to a file: `tcd generate`."""
+"""Generates one image and writes it to a file."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ from .samplers import SAMPLERS
 
 
 def get_request(args: argparse.Namespace) -> Request:
-    """Return the request that the arguments describe. Raises UserError."""
+    """Returns the request that the arguments describe. Raises UserError."""
     if args.sampler not in SAMPLERS:
         raise UserError(messages.UNKNOWN_SAMPLER, names=", ".join(SAMPLERS), value=args.sampler)
     request = Request(

@@ -15,7 +15,7 @@ from ...gamma import DEFAULT_GAMMA, check_gamma
 from .. import messages
 from ..miniature.prompt import VOCABULARY
 from .errors import refuse_without_memory
-from .model import Guided, Model
+from .model import GuidedDenoiser, Model
 from .samplers import TCD, Callback, Sampler
 
 MAX_STEPS = 50
@@ -48,7 +48,7 @@ class Request:
     strength: float = 0.75
 
     def check(self) -> None:
-        """Raise UserError if a field is out of its range."""
+        """Raises UserError if a field is out of its range."""
         check_range("steps", self.steps, 1, MAX_STEPS)
         check_gamma(self.gamma)
         check_range("seed", self.seed, 0, MAX_SEED)
@@ -134,7 +134,7 @@ def get_size(model: Model, request: Request) -> tuple[int, int]:
 
 @contextmanager
 def limit_threads(count: int | None) -> Iterator[None]:
-    """Run the block with this number of CPU threads, or with torch's own choice."""
+    """Runs the block with this number of CPU threads, or with torch's own choice."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -144,7 +144,7 @@ def limit_threads(count: int | None) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialImage:
     """Where sampling starts from: an image's latents, and where it is generated anew, 1 in (1, 1, height, width)."""
 
     latents: torch.Tensor
@@ -152,28 +152,28 @@ class Start:
     strength: float
 
 
-class Masked:
+class MaskedDenoiser:
     """A denoiser that leaves what is not to be generated as it was."""
 
-    def __init__(self, inner_model: Any, start: Start) -> None:
+    def __init__(self, inner_model: Any, start: InitialImage) -> None:
         self.inner_model, self.start = inner_model, start
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         return keep_unmasked(self.inner_model(x, sigma), self.start)
 
 
-def keep_unmasked(latents: torch.Tensor, start: Start) -> torch.Tensor:
+def keep_unmasked(latents: torch.Tensor, start: InitialImage) -> torch.Tensor:
     return latents if start.mask is None else torch.lerp(start.latents, latents, start.mask)
 
 
 def sample(
-    denoiser: Guided,
+    denoiser: GuidedDenoiser,
     sampler: Sampler,
     steps: int,
     shape: tuple[int, ...],
     generator: torch.Generator,
     gamma: float = DEFAULT_GAMMA,
-    start: Start | None = None,
+    start: InitialImage | None = None,
     callback: Callback | None = None,
 ) -> torch.Tensor:
     """Latents of a shape, sampled from noise, or from an image's as the WebUI's img2img does it.
@@ -189,26 +189,26 @@ def sample(
     else:
         taken = min(int(start.strength * steps), steps - 1) + 1
         sigmas = sigmas[-1 - taken :]
-        x, model = start.latents + noise * sigmas[0], Masked(denoiser, start)
+        x, model = start.latents + noise * sigmas[0], MaskedDenoiser(denoiser, start)
     options: dict[str, Any] = {"gamma": gamma} if sampler is TCD else {}
     x = sampler.sample(model, x, sigmas, generator, callback=callback, **options)
     return x if start is None else keep_unmasked(x, start)
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
-    """Return an image's pixels, 0 to 255, as (channels, height, width)."""
+    """Returns an image's pixels, 0 to 255, as (channels, height, width)."""
     pixels = torch.from_numpy(numpy.array(image))
     return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
 
 
 def to_image(pixels: torch.Tensor) -> Image.Image:
-    """Return the image of pixels (3, height, width) from 0 to 1."""
+    """Returns the image of pixels (3, height, width) from 0 to 1."""
     return Image.fromarray(pixels.mul(255).byte().permute(1, 2, 0).numpy())
 
 
 @refuse_without_memory()
 def generate(model: Model, request: Request, callback: Callback | None = None) -> Image.Image:
-    """Generate the image of a request. Raises UserError if the request is not in order or memory runs out.
+    """Generates the image of a request. Raises UserError if the request is not in order or memory runs out.
 
     The image's info has the settings as "parameters", which PNG files keep.
     """
@@ -230,10 +230,10 @@ def generate_unlabeled(model: Model, request: Request, callback: Callback | None
             # the mask is on the image before both are cropped
             whole_mask = ImageOps.fit(request.mask.convert("L").resize(request.image.size), (width, height))
             mask = (to_tensor(whole_mask.resize(coarse))[None] / 255).round().to(latents)
-        start = Start(latents, mask, request.strength)
+        start = InitialImage(latents, mask, request.strength)
     model.use_lora(request.sampler.lora)
-    text, without = model.encode([request.prompt], request.negative, width, height)
-    denoiser = Guided(model, text, without, request.get_guidance(model))
+    text, uncond = model.encode([request.prompt], request.negative, width, height)
+    denoiser = GuidedDenoiser(model, text, uncond, request.get_guidance(model))
     generator = torch.Generator().manual_seed(request.seed)
     shape = (1, 4, *reversed(coarse))
     latents = sample(denoiser, request.sampler, request.steps, shape, generator, request.gamma, start, callback)

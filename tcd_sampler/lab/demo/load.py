@@ -6,7 +6,7 @@ from .model import Model
 
 
 def load_model(args: argparse.Namespace) -> Model:
-    """Return the model of --checkpoint, --lora and --config, by default the miniature. Raises UserError.
+    """Returns the model of --checkpoint, --lora and --config, by default the miniature. Raises UserError.
 
     lab.command has checked the files already.
     """

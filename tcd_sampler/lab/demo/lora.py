@@ -15,7 +15,7 @@ from .files import check_lora
 
 
 def add_lora(unet: Any, path: Path, name: str, family: str = SDXL) -> None:
-    """Add a LoRA under a name, turned off. Raises UserError if it is not for this UNet."""
+    """Adds a LoRA under a name, turned off. Raises UserError if it is not for this UNet."""
     check_lora(path, family)
     pipeline = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     try:

@@ -22,7 +22,7 @@ GUIDANCE = 3.0
 
 
 def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None = None) -> Model:
-    """Load the bundled miniature, or another of its kind. Raises UserError if its file is missing or incomplete."""
+    """Loads the bundled miniature, or another of its kind. Raises UserError if its file is missing or incomplete."""
     checkpoint, loras = checkpoint or CHECKPOINT, LORAS if loras is None else loras
     tokenizer = transformers.CLIPTokenizer.from_pretrained(CLIP)
     unet, vae, texts = build_unet(), build_vae(), TextEncoders(tokenizer)
@@ -38,9 +38,9 @@ def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None
     def encode(prompts: list[str], negative: str, width: int, height: int) -> tuple[Conditioning, Conditioning]:
         text = texts(tokenize(tokenizer, prompts))
         # as SDXL has it, no negative prompt is no text at all, which is not the empty text
-        without = texts(tokenize(tokenizer, [negative] * len(prompts))) if negative else 0 * text
+        uncond = texts(tokenize(tokenizer, [negative] * len(prompts))) if negative else 0 * text
         size = {"added_cond_kwargs": get_size_conditioning(len(prompts), SIZE)}
-        return {"encoder_hidden_states": text, **size}, {"encoder_hidden_states": without, **size}
+        return {"encoder_hidden_states": text, **size}, {"encoder_hidden_states": uncond, **size}
 
     return Model(
         name=checkpoint.stem,

@@ -1,4 +1,4 @@
-"""A model to generate with: its networks, what a prompt becomes for them, and latents to images and back."""
+"""A model to generate with: its networks, the encoding of prompts, and conversion between latents and images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Conditioning = dict[str, Any]
 
 
 class Encode(Protocol):
-    """Conditioning for the prompts, and without them, for images of so many pixels."""
+    """Encodes the prompts, then the negative prompt once for each of them, for images of this size in pixels."""
 
     def __call__(
         self, prompts: list[str], negative: str, width: int, height: int
@@ -73,15 +73,15 @@ class Model:
         return images.float().clamp(-1, 1)
 
 
-class Guided:
+class GuidedDenoiser:
     """The model as samplers call it: classifier-free guidance around a discrete denoiser.
 
     At a scale of 1 the UNet is called with each image once, otherwise twice.
     """
 
-    def __init__(self, model: Model, text: Conditioning, without: Conditioning, scale: float) -> None:
+    def __init__(self, model: Model, text: Conditioning, uncond: Conditioning, scale: float) -> None:
         self.inner_model = DiscreteDenoiser(as_network(model.unet), model.alphas_cumprod, model.prediction_type)
-        self.text, self.both, self.scale = text, concatenate(without, text), scale
+        self.text, self.both, self.scale = text, concatenate(uncond, text), scale
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         denoised: torch.Tensor
@@ -89,8 +89,8 @@ class Guided:
             denoised = self.inner_model(x, sigma, conditioning=self.text)
             return denoised
         outputs = self.inner_model(torch.cat([x, x]), torch.cat([sigma, sigma]), conditioning=self.both)
-        without, denoised = outputs.chunk(2)
-        return without + self.scale * (denoised - without)
+        uncond, denoised = outputs.chunk(2)
+        return uncond + self.scale * (denoised - uncond)
 
 
 def as_network(unet: Any) -> Callable[..., torch.Tensor]:

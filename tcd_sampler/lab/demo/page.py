@@ -1,4 +1,4 @@
-"""The page: TCD beside other samplers on the same noise, and strips over steps and gamma: `tcd demo`."""
+"""The page: TCD beside other samplers on the same noise, and strips over steps and gamma."""
 
 import argparse
 import os
@@ -167,7 +167,7 @@ def build_page(session: Session) -> gradio.Blocks:
 
 
 def check_port(port: int) -> None:
-    """Raise UserError if the port is in use or not a port."""
+    """Raises UserError if the port is in use or not a port."""
     if not 0 < port < 2**16:
         raise UserError(messages.NOT_IN_RANGE, field="--port", low=1, high=2**16 - 1, value=port)
     try:
@@ -184,7 +184,7 @@ def has_display() -> bool:
 
 
 def launch(model: Model, port: int, folder: Path, inbrowser: bool = False) -> gradio.Blocks:
-    """Serve the page on 127.0.0.1 and return it. Images are written to the folder."""
+    """Serves the page on 127.0.0.1 and return it. Images are written to the folder."""
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # theirs are on the web
     page = build_page(Session(model, folder))
     page.launch(

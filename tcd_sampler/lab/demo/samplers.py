@@ -35,7 +35,7 @@ class Sampler:
 
 
 def with_generator(sample: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """Give a sampler of k-diffusion's interface the interface of Sampler.sample."""
+    """Gives a sampler of k-diffusion's interface the interface of Sampler.sample."""
 
     def run(
         model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, generator: torch.Generator, **options: Any
@@ -52,7 +52,7 @@ def with_generator(sample: Callable[..., torch.Tensor]) -> Callable[..., torch.T
 def denoise(
     model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, i: int, callback: Callback | None = None
 ) -> torch.Tensor:
-    """Return the denoised latents of step i, and call the callback with them."""
+    """Returns the denoised latents of step i, and call the callback with them."""
     denoised = model(x, sigmas[i] * x.new_ones([len(x)]))
     if callback is not None:
         callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
@@ -81,7 +81,7 @@ def sample_lcm(
 
 
 def use_sigmas(scheduler: Any, sigmas: torch.Tensor) -> Any:
-    """Make a diffusers scheduler run on these noise levels, the last of them 0."""
+    """Makes a diffusers scheduler run on these noise levels, the last of them 0."""
     scheduler.set_timesteps(len(sigmas) - 1)
     scheduler.sigmas = sigmas.cpu()
     scheduler.set_begin_index(0)  # otherwise it looks for the level by the timestep, which is not of this schedule
@@ -109,7 +109,7 @@ def sample_euler_ancestral(
 def sample_dpm_solver(
     scheduler: Any, model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, callback: Callback | None = None
 ) -> torch.Tensor:
-    """Sample with one of diffusers' DPM-Solver++ schedulers of prediction type "sample"."""
+    """Samples with one of diffusers' DPM-Solver++ schedulers of prediction type "sample"."""
     use_sigmas(scheduler, sigmas)
     scales = (1 + sigmas**2).sqrt()  # the scheduler's latents have unit variance
     x = x / scales[0]

@@ -13,7 +13,7 @@ from ...gamma import DEFAULT_GAMMA
 from .. import messages
 from ..demo.generation import PIXELS_PER_LATENT, sample
 from ..demo.miniature import load_miniature
-from ..demo.model import Guided, Model
+from ..demo.model import GuidedDenoiser, Model
 from ..demo.samplers import SAMPLERS, TCD, Callback, Denoiser, Sampler, get_karras, sample_dpm_solver
 from ..miniature.drawing import SIZE, draw_scene
 from ..miniature.scenes import Scene, choose_scene
@@ -108,7 +108,7 @@ def generate_images(model: Model, method: Method, scenes: list[Scene], unet_call
     side = SIZE // PIXELS_PER_LATENT
     for first in range(0, len(scenes), BATCH):
         captions = [scene.caption for scene in scenes[first : first + BATCH]]
-        denoiser = Guided(model, *model.encode(captions, "", SIZE, SIZE), guidance)
+        denoiser = GuidedDenoiser(model, *model.encode(captions, "", SIZE, SIZE), guidance)
         generator = torch.Generator().manual_seed(first)
         shape = (len(captions), 4, side, side)
         with fast_precision():

@@ -89,8 +89,8 @@ def get_loss(
     guidance = low + (high - low) * torch.rand(BATCH, 1, 1, 1)
     with torch.no_grad():
         text = teacher.texts(tokens)
-        with_text, without = teacher(torch.cat([x, x]), torch.cat([t, t]), torch.cat([text, 0 * text])).float().chunk(2)
-        x_next = jump(x, without + guidance * (with_text - without), t, t_next)
+        cond, uncond = teacher(torch.cat([x, x]), torch.cat([t, t]), torch.cat([text, 0 * text])).float().chunk(2)
+        x_next = jump(x, uncond + guidance * (cond - uncond), t, t_next)
         expected = jump(x_next, target(x_next, t_next, text).float(), t_next, s)
     return huber(jump(x, student(x, t, text).float(), t, s), expected)
 

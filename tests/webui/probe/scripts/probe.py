@@ -211,14 +211,14 @@ class Probe(scripts.Script):
             sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])
 
     def process(self, p, file, actions):
-        if "rename" in current.actions:
-            p.sampler_name = "Renamed"
         if "copy" in current.actions:
             current.copied.append(copy_job(p))
 
     def before_process_batch(self, p, file, actions, **_):
         if "change" in current.actions:  # as Tiled Diffusion's noise inversion does
             p.sampler_name = "Euler a"
+        if "rename" in current.actions:
+            p.sampler_name = "Renamed"
 
     def post_sample(self, p, ps, file, actions):
         if torch.is_tensor(ps.samples):  # a hires pass's are images by now
