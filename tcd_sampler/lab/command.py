@@ -43,7 +43,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 
 def add_generate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--prompt", required=True)
+    add("--prompt", required=True, help="what to generate; the miniature knows the words in docs/miniature.md")
     add("--negative-prompt", default="", help="without effect at CFG scale 1")
     add("--steps", type=int, default=4, help="1 to 50 (default: %(default)s)")
     add("--gamma", default=f"{DEFAULT_GAMMA:g}", help="0 to 1 (default: %(default)s)")
@@ -58,21 +58,22 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add("--image", type=Path, metavar="FILE", help="the image to start from (img2img); it is scaled to --size")
     add("--mask", type=Path, metavar="FILE", help="an image that is white where --image is to be inpainted")
     add("--strength", type=float, default=0.75, help="denoising strength for --image, 0 to 1 (default: %(default)s)")
-    add("--output", type=Path, default=Path("tcd.png"), metavar="FILE", help="(default: %(default)s)")
+    add("--output", type=Path, default=Path("tcd.png"), metavar="FILE", help="the image (default: %(default)s)")
     add_model(add)
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--prompt", default="a red dotted mushroom on the left and a blue star on the right, on grass, at sunset")
-    add("--seed", type=int, default=1, help="(default: %(default)s)")
-    add("--output", type=Path, default=Path("grid.png"), metavar="FILE", help="(default: %(default)s)")
+    prompt = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
+    add("--prompt", default=prompt, help="of every image (default: %(default)s)")
+    add("--seed", type=int, default=1, help="of every image (default: %(default)s)")
+    add("--output", type=Path, default=Path("grid.png"), metavar="FILE", help="the image (default: %(default)s)")
     add_model(add)
 
 
 def add_parity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--output", type=Path, default=Path("parity.png"), metavar="FILE", help="(default: %(default)s)"
+        "--output", type=Path, default=Path("parity.png"), metavar="FILE", help="the plot (default: %(default)s)"
     )
 
 
@@ -83,16 +84,27 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     results = Path("docs/evaluation.json")
-    add("--results", type=Path, default=results, metavar="FILE", help="kept and continued (default: %(default)s)")
+    add(
+        "--results",
+        type=Path,
+        default=results,
+        metavar="FILE",
+        help="stored figures; only missing ones are measured (default: %(default)s)",
+    )
     add("--output", type=Path, default=Path("evaluation.png"), metavar="FILE", help="the plot (default: %(default)s)")
     add("--images", type=int, default=256, help="images for each method and number of steps (default: %(default)s)")
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--folder", type=Path, default=Path("training"), help="for states and logs (default: %(default)s)")
-    add("--output", type=Path, metavar="DIR", help="for the trained files (default: where the bundled ones are)")
-    add("--smoke", action="store_true", help="take two steps of each run")
+    add(
+        "--folder",
+        type=Path,
+        default=Path("training"),
+        help="for the states and logs of the runs (default: %(default)s)",
+    )
+    add("--output", type=Path, metavar="DIR", help="for the trained files (default: replaces the bundled ones)")
+    add("--smoke", action="store_true", help="run two steps of each run, as a test")
 
 
 def add_download(parser: argparse.ArgumentParser) -> None:
@@ -115,12 +127,14 @@ class Subcommand:
 
 
 SUBCOMMANDS = [
-    Subcommand("demo", "open a page that compares samplers (default)", add_demo, "lab.demo.page", "demo"),
+    Subcommand("demo", "serve a page that compares samplers (default)", add_demo, "lab.demo.page", "demo"),
     Subcommand("generate", "generate one image", add_generate, "lab.demo.generate", "demo"),
-    Subcommand("grid", "draw samplers, steps and gammas in one image", add_grid, "lab.grid", "demo"),
-    Subcommand("parity", "compare every latent with diffusers'", add_parity, "lab.parity", "parity"),
-    Subcommand("benchmark", "time the sampler without a model", add_benchmark, "lab.benchmark", "parity"),
-    Subcommand("evaluate", "measure image quality", add_evaluate, "lab.evaluation.command", "evaluation"),
+    Subcommand("grid", "compare samplers, steps and gammas in one image", add_grid, "lab.grid", "demo"),
+    Subcommand("parity", "compare the sampler with diffusers' TCDScheduler", add_parity, "lab.parity", "parity"),
+    Subcommand("benchmark", "time a sampler step with a placeholder model", add_benchmark, "lab.benchmark", "parity"),
+    Subcommand(
+        "evaluate", "print and draw image quality measurements", add_evaluate, "lab.evaluation.command", "evaluation"
+    ),
     Subcommand("train", "train the miniature and its LoRAs", add_train, "lab.training.command", "evaluation"),
     Subcommand("download", "download published LoRAs", add_download, "loras.command"),
     Subcommand(
@@ -146,7 +160,7 @@ class LazyParser(argparse.ArgumentParser):
 
 
 def make_parser(prog: str | None = None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description="TCD without a WebUI.")
+    parser = argparse.ArgumentParser(prog=prog, description="Demo, measurements and LoRA download.")
     choices = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=LazyParser)
     for subcommand in SUBCOMMANDS:
         description = f"{subcommand.help[0].upper()}{subcommand.help[1:].removesuffix(' (default)')}."

@@ -4,8 +4,8 @@
 
 STOPPED = "Stopped."
 
-MISSING_PACKAGE = 'tcd {command} needs the package {package}. Install it with: pip install ".[{extra}]"'
-NOT_A_WEBUI = "WEBUI_DIR must be the folder of a WebUI, got {folder} (it contains no folder models)."
+MISSING_PACKAGE = '{command} needs the package {package}. In the repository\'s folder, run: pip install ".[{extra}]"'
+NOT_A_WEBUI = "WEBUI_DIR must be the folder of a WebUI, got {folder} (it has no folder models)."
 NO_LCM = "--webui must be the folder of an AUTOMATIC1111 WebUI, got {folder} (no sample_lcm: {reason})."
 
 # Models
@@ -43,7 +43,7 @@ OUT_OF_MEMORY = "There is not enough memory for this model and size. Try a small
 
 NOT_IN_RANGE = "{field} must be a number from {low} to {high}, got {value}."
 SIZE_STEP = "size must be a multiple of {factor}, got {value}."
-MASK_WITHOUT_IMAGE = "mask needs an image."
+MASK_WITHOUT_IMAGE = "mask needs an image to start from."
 UNKNOWN_SAMPLER = "--sampler must be one of {names}, got {value}."
 NO_THING = "The prompt must name one or two of these things: {things}. Got {prompt!r}."
 IGNORED = "Ignored words: {words}."

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from tcd_sampler.errors import UserError
-from tcd_sampler.lab import command
+from tcd_sampler.lab import command, messages
 from tcd_sampler.lab.command import EXTRAS, SUBCOMMANDS, add_default, main
 from tcd_sampler.lab.demo import page
-from tcd_sampler.lab.demo.page import Session, get_handler, has_display
+from tcd_sampler.lab.demo.page import get_handler, has_display
+from tcd_sampler.lab.demo.session import Session
 from tcd_sampler.lab.demo.strips import vary_gamma
 
 ROOT = Path(__file__).parents[2]
@@ -122,10 +123,8 @@ def test_a_missing_package_is_named_with_its_extra_before_any_work(subcommand, m
         monkeypatch.setattr(command, "find_spec", lambda name, package=package: None if name == package else True)
         extra = {"generate": ["--prompt", "a"], "install-miniature": ["webui"]}.get(subcommand.name, [])
         assert main([subcommand.name, *extra]) == 1
-        expected = (
-            f'tcd {subcommand.name} needs the package {package}. Install it with: pip install ".[{subcommand.extra}]"\n'
-        )
-        assert capsys.readouterr().err == expected
+        values = {"command": subcommand.name, "package": package, "extra": subcommand.extra}
+        assert capsys.readouterr().err == messages.MISSING_PACKAGE.format(**values) + "\n"
 
 
 def test_extras_are_pyprojects():

@@ -212,7 +212,7 @@ def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
         ({"size": 100}, "size must be a multiple of 8, got 100."),
         ({"guidance": 0.5}, "CFG scale must be a number from 1 to 30, got 0.5."),
         ({"guidance": math.nan}, "CFG scale must be a number from 1 to 30, got nan."),
-        ({"mask": Image.new("L", (8, 8))}, "mask needs an image."),
+        ({"mask": Image.new("L", (8, 8))}, "mask needs an image to start from."),
     ],
 )
 def test_a_bad_request_is_refused_before_anything_is_generated(fields, sentence):

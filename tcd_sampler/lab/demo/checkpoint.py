@@ -30,7 +30,7 @@ CONFIGURATION_FILES = ["*.json", "*/*.json", "*/*.txt"]
 
 
 def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = None) -> Model:
-    """Loads a checkpoint, and a LoRA for TCD. Raises UserError if one of the files is not what it should be.
+    """Loads a checkpoint, and a LoRA for TCD. Raises UserError if a file is unsuitable.
 
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
     By default it is the built-in one, or for SD 2.1 the one that diffusers knows, which is downloaded once.
@@ -56,7 +56,7 @@ def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = N
 
 
 def load_pipeline(path: Path, family: str, config: str | None) -> Any:
-    """On the GPU where there is one, in half precision there."""
+    """Moves the pipeline to the GPU in half precision, if there is one."""
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind = StableDiffusionXLPipeline if family == SDXL else StableDiffusionPipeline
     dtype = torch.float32 if device == "cpu" else torch.float16

@@ -1,4 +1,4 @@
-"""Reasons of other libraries' errors, in one line, and a lack of memory as an error that the user can fix."""
+"""Shortens other libraries' errors to one line, and turns a lack of memory into a UserError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Checks what the files that a command is given contain, by their headers.
+"""Checks the contents of given files by their headers.
 
 This module imports neither diffusers nor gradio: a wrong file is refused before the seconds that these take to import.
 """
@@ -54,7 +54,7 @@ def check_files(args: argparse.Namespace) -> None:
 
 
 def check_readable(field: str, path: Path) -> None:
-    """Raises UserError if the path is not that of a file that can be read."""
+    """Raises UserError if the path is no readable file."""
     try:
         path.open("rb").close()
     except OSError as error:

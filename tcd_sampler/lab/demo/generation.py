@@ -1,4 +1,4 @@
-"""From a request to an image: text to image, image to image, and a masked part of one."""
+"""Generates images: txt2img, img2img and inpainting."""
 
 import random
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ PIXELS_PER_LATENT = 8
 
 @dataclass(frozen=True)
 class Request:
-    """What to generate, and how. White in the mask is what is generated anew."""
+    """A prompt with settings. The white part of the mask is inpainted."""
 
     prompt: str
     steps: int = 4
@@ -38,7 +38,7 @@ class Request:
     sampler: Sampler = TCD
     negative: str = ""
     guidance: float | None = None
-    """None: 1 where a LoRA has it distilled, else what suits the model."""
+    """The CFG scale. None: 1 with a guidance-distilled LoRA, otherwise the model's."""
 
     size: int | None = None
     """Pixels of each side, by default those that the model was trained for. With an image: of its shorter side."""
@@ -48,7 +48,7 @@ class Request:
     strength: float = 0.75
 
     def check(self) -> None:
-        """Raises UserError if a field is out of its range."""
+        """Raises UserError if a field is out of range."""
         check_range("steps", self.steps, 1, MAX_STEPS)
         check_gamma(self.gamma)
         check_range("seed", self.seed, 0, MAX_SEED)
@@ -145,7 +145,7 @@ def limit_threads(count: int | None) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class InitialImage:
-    """Where sampling starts from: an image's latents, and where it is generated anew, 1 in (1, 1, height, width)."""
+    """An image to start from: latents (1, 4, height, width), and a mask (1, 1, height, width) that is 1 to inpaint."""
 
     latents: torch.Tensor
     mask: torch.Tensor | None
@@ -153,7 +153,7 @@ class InitialImage:
 
 
 class MaskedDenoiser:
-    """A denoiser that leaves what is not to be generated as it was."""
+    """A denoiser that keeps the unmasked area unchanged."""
 
     def __init__(self, inner_model: Any, start: InitialImage) -> None:
         self.inner_model, self.start = inner_model, start
@@ -163,6 +163,7 @@ class MaskedDenoiser:
 
 
 def keep_unmasked(latents: torch.Tensor, start: InitialImage) -> torch.Tensor:
+    """Returns the latents with those of the initial image where the mask is 0."""
     return latents if start.mask is None else torch.lerp(start.latents, latents, start.mask)
 
 
@@ -176,7 +177,7 @@ def sample(
     start: InitialImage | None = None,
     callback: Callback | None = None,
 ) -> torch.Tensor:
-    """Latents of a shape, sampled from noise, or from an image's as the WebUI's img2img does it.
+    """Samples latents of a shape from noise, or from an initial image as the WebUI's img2img does.
 
     All noise comes from the generator, on the CPU: it is the same for all samplers and devices.
     """
@@ -208,7 +209,7 @@ def to_image(pixels: torch.Tensor) -> Image.Image:
 
 @refuse_without_memory()
 def generate(model: Model, request: Request, callback: Callback | None = None) -> Image.Image:
-    """Generates the image of a request. Raises UserError if the request is not in order or memory runs out.
+    """Generates the image of a request. Raises UserError if the request is invalid or memory runs out.
 
     The image's info has the settings as "parameters", which PNG files keep.
     """

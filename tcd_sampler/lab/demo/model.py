@@ -10,7 +10,7 @@ from ..denoiser import EPSILON, DiscreteDenoiser
 from ..miniature.prompt import ReadPrompt
 
 Conditioning = dict[str, Any]
-"""What the UNet takes beside latents and timesteps. Tensors have a row for each image, also those in dictionaries."""
+"""The UNet's arguments other than latents and timesteps. All tensors, also in dictionaries, have one row per image."""
 
 
 class Encode(Protocol):
@@ -23,7 +23,7 @@ class Encode(Protocol):
 
 @dataclass
 class Model:
-    """Diffusers' networks. Latents are in the UNet's units, of unit variance."""
+    """Networks of diffusers. Latents have unit variance, as the UNet sees them."""
 
     name: str
     unet: Any
@@ -31,11 +31,11 @@ class Model:
     encode: Encode
     alphas_cumprod: torch.Tensor
     size: int
-    """Pixels of an image's side that it was trained for."""
+    """The side of training images in pixels."""
 
     prediction_type: str = EPSILON
     guidance: float = 7.0
-    """The scale that suits it where guidance is not distilled."""
+    """The CFG scale without a guidance-distilled LoRA."""
 
     loras: dict[str, str] = field(default_factory=dict)
     """Names of LoRA files, as WebUIs use them in prompts, by the names of the samplers' adapters."""
@@ -52,7 +52,7 @@ class Model:
         return device
 
     def use_lora(self, name: str | None) -> None:
-        """Turns one of the LoRAs on, or with None or without it all off."""
+        """Turns on one of the LoRAs, or none if the name is None or unknown."""
         if name in self.loras:
             self.unet.set_adapters(name)
             self.unet.enable_lora()
@@ -61,20 +61,21 @@ class Model:
 
     @torch.no_grad()
     def to_latents(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (batch, 3, height, width) from -1 to 1 to (batch, 4, height / 8, width / 8)."""
+        """Encodes images (batch, 3, height, width) from -1 to 1 as latents (batch, 4, height / 8, width / 8)."""
         images = images.to(self.device, self.vae.dtype)
         latents: torch.Tensor = self.vae.encode(images).latent_dist.mean * self.vae.config.scaling_factor
         return latents.float()
 
     @torch.no_grad()
     def to_images(self, latents: torch.Tensor) -> torch.Tensor:
+        """Decodes latents (batch, 4, height / 8, width / 8) to images (batch, 3, height, width) from -1 to 1."""
         latents = latents.to(self.device, self.vae.dtype) / self.vae.config.scaling_factor
         images: torch.Tensor = self.vae.decode(latents).sample
         return images.float().clamp(-1, 1)
 
 
 class GuidedDenoiser:
-    """The model as samplers call it: classifier-free guidance around a discrete denoiser.
+    """A denoiser with classifier-free guidance, as samplers call it.
 
     At a scale of 1 the UNet is called with each image once, otherwise twice.
     """

@@ -1,4 +1,4 @@
-"""The page: TCD beside other samplers on the same noise, and strips over steps and gamma."""
+"""The command demo: a page that compares samplers, steps and gammas on the same noise."""
 
 import argparse
 import os
@@ -6,14 +6,9 @@ import socket
 import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
-from html import escape
-from itertools import count
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves the machine
@@ -26,78 +21,16 @@ from .. import messages
 from ..miniature.prompt import VOCABULARY
 from ..miniature.scenes import choose_scene
 from .errors import first_line
-from .figures import CSS, Figures
-from .generation import MAX_STEPS, Request, choose_seed, complete_prompt, generate
+from .figures import CSS
+from .generation import MAX_STEPS
 from .load import load_model
 from .model import Model
-from .strips import Strip, compare_samplers, is_miniature, list_requests, show_both, vary_gamma, vary_steps
+from .session import Plan, Session, Shown
+from .strips import compare_samplers, is_miniature, show_both, vary_gamma, vary_steps
 
 PROMPT = "a yellow checkered house on the left and a purple tree on the right, on snow, at night"
 EXAMPLES = [PROMPT, *(choose_scene(seed, held_out=True).caption for seed in range(3))]
 TITLE = "Trajectory Consistency Distillation"
-
-Plan = Callable[[Model, Request], list[Strip]]
-"""What a button shows of a request."""
-
-Shown = tuple[Any, Any]
-"""The status beside the buttons, and the images."""
-
-
-class Stopped(Exception):  # noqa: N818 (nothing went wrong)
-    """The Stop button, or a new request, ended this one."""
-
-
-@dataclass
-class Session:
-    """A model, the folder for its images, and whether the request that runs is to stop."""
-
-    model: Model
-    folder: Path
-    stop: Event = field(default_factory=Event)
-    numbers: Iterator[int] = field(default_factory=count)
-
-    def generate_all(self, strips: list[Strip], note: str, progress: Any) -> Iterator[Shown]:
-        """Yields all images so far when another is done. Raises Stopped at the first step after a stop."""
-        requests = list_requests(strips)
-        total, done = sum(request.steps for _, request in requests), 0
-        figures = Figures(self.folder, strips)
-        under = f'<p id="note">{escape(note)}</p>' if note else ""
-        yield "", gradio.skip()
-        for caption, request in requests:
-
-            def tell(step: dict[str, Any], caption: str = caption, done: int = done) -> None:
-                if self.stop.is_set():
-                    raise Stopped
-                progress((done + step["i"], total), desc=caption, unit="steps")
-
-            figures.add(caption, generate(self.model, request, tell), next(self.numbers))
-            done += request.steps
-            yield gradio.skip(), figures.draw() + under
-        yield messages.GENERATED.format(count=len(requests), seed=request.seed), gradio.skip()
-
-    def handle(
-        self,
-        plan: Plan,
-        prompt: str,
-        steps: int,
-        gamma: float,
-        seed: int | None,
-        progress: Any,
-    ) -> Iterator[Shown]:
-        """Yields what a plan shows. Errors become the status: the images of the last request stay."""
-        self.stop.clear()
-        try:
-            prompt, note = complete_prompt(self.model, prompt)
-            request = Request(prompt, int(steps), float(gamma), choose_seed(-1 if seed is None else int(seed)))
-            request.check()
-            yield from self.generate_all(plan(self.model, request), note, progress)
-        except Stopped:
-            yield messages.STOPPED, gradio.skip()
-        except UserError as error:
-            yield str(error), gradio.skip()
-        except Exception:  # a bug: its traceback goes to the terminal
-            traceback.print_exc()
-            yield messages.INTERNAL_ERROR, gradio.skip()
 
 
 def get_handler(session: Session, plan: Plan) -> Any:
@@ -143,8 +76,8 @@ def build_page(session: Session) -> gradio.Blocks:
                     add_button = partial(gradio.Button, min_width=100)
                     plans = {
                         add_button("Compare samplers", variant="primary", elem_id="compare"): compare_samplers,
-                        add_button("Steps strip", elem_id="steps-strip"): vary_steps,
-                        add_button("Gamma strip", elem_id="gamma-strip"): vary_gamma,
+                        add_button("Compare steps", elem_id="steps-strip"): vary_steps,
+                        add_button("Compare gammas", elem_id="gamma-strip"): vary_gamma,
                     }
                     stop = add_button("Stop", variant="stop", elem_id="stop")
                 status = gradio.Markdown(elem_id="status")
@@ -177,14 +110,14 @@ def check_port(port: int) -> None:
 
 
 def has_display() -> bool:
-    """Whether a browser that is started here would be seen: over SSH it runs on the other machine."""
+    """Whether the user would see a browser that is started here. Over SSH it would run on the other machine."""
     if "SSH_CONNECTION" in os.environ:
         return False
     return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def launch(model: Model, port: int, folder: Path, inbrowser: bool = False) -> gradio.Blocks:
-    """Serves the page on 127.0.0.1 and return it. Images are written to the folder."""
+    """Serves the page on 127.0.0.1 and returns it. Images are written to the folder."""
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # theirs are on the web
     page = build_page(Session(model, folder))
     page.launch(

@@ -1,4 +1,4 @@
-"""The samplers to compare: TCD, LCM, and samplers without distillation, set up as the WebUI does it."""
+"""The samplers to compare: TCD, LCM, Euler a and DPM++ 2M, with the WebUI's schedules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from diffusers.utils.torch_utils import randn_tensor
 from ... import get_sigmas_tcd, sample_tcd
 
 Denoiser = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Latents (batch, ...) and their noise levels (batch,) to denoised latents."""
+"""Maps latents (batch, ...) and their noise levels (batch,) to denoised latents."""
 
 Callback = Callable[[dict[str, Any]], None]
 """Called at each step with k-diffusion's dictionary: x, i, sigma, sigma_hat, denoised."""
 
 Sigmas = Callable[[int, torch.Tensor], torch.Tensor]
-"""A schedule: the number of steps and the model's noise table to n + 1 noise levels."""
+"""A schedule: maps the number of steps n and the noise table to n + 1 noise levels."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sampler:
     schedule: str
     get_sigmas: Sigmas
     lora: str | None = None
-    """None: it runs the model itself, guided; otherwise guidance is distilled into the LoRA."""
+    """The LoRA with distilled guidance, or None for a sampler that uses the model with CFG."""
 
 
 def with_generator(sample: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -52,7 +52,7 @@ def with_generator(sample: Callable[..., torch.Tensor]) -> Callable[..., torch.T
 def denoise(
     model: Denoiser, x: torch.Tensor, sigmas: torch.Tensor, i: int, callback: Callback | None = None
 ) -> torch.Tensor:
-    """Returns the denoised latents of step i, and call the callback with them."""
+    """Returns the denoised latents of step i, and calls the callback with them."""
     denoised = model(x, sigmas[i] * x.new_ones([len(x)]))
     if callback is not None:
         callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
@@ -68,7 +68,7 @@ def sample_lcm(
     callback: Callback | None = None,
     disable: bool | None = None,
 ) -> torch.Tensor:
-    """Multistep consistency sampling (arXiv 2303.01469, Algorithm 1), as the WebUI's LCM does it: x = D + sigma z.
+    """The WebUI's LCM: multistep consistency sampling (arXiv 2303.01469, Algorithm 1), x = D + sigma z.
 
     diffusers' LCMScheduler computes something else: it blends a share of x into D (the boundary conditions that LCM
     is trained with), which the WebUI leaves out.
@@ -131,14 +131,14 @@ def sample_dpmpp_2m(
 
 
 def get_uniform(n: int, table: torch.Tensor) -> torch.Tensor:
-    """Equal distances in timesteps from 999 to 0: Automatic, for most samplers."""
+    """Evenly spaced timesteps from 999 to 0: the WebUI's Automatic for most samplers."""
     t = torch.linspace(len(table) - 1, 0, n)
     low, high, weight = table[t.floor().long()], table[t.ceil().long()], t.frac()
     return torch.cat([(low.log() * (1 - weight) + high.log() * weight).exp(), table.new_zeros(1)])
 
 
 def get_karras(n: int, table: torch.Tensor, rho: float = 7.0) -> torch.Tensor:
-    """Automatic for the DPM++ family: equation 5 of arXiv 2206.00364."""
+    """Karras: equation 5 of arXiv 2206.00364, the WebUI's Automatic for the DPM++ family."""
     low, high = float(table[0]) ** (1 / rho), float(table[-1]) ** (1 / rho)
     sigmas = (high + torch.linspace(0, 1, n) * (low - high)) ** rho
     return torch.cat([sigmas, sigmas.new_zeros(1)])

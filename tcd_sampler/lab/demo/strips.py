@@ -1,4 +1,4 @@
-"""What the page shows: rows of images that differ in one setting, with a sentence that says what to look at."""
+"""Strips: rows of images that differ in one setting, with a sentence about what to look at."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ LOOK_AT_DETAIL = "Look at how fine detail changes along each row."
 
 
 def is_miniature(model: Model) -> bool:
-    """Whether claims about the images hold, which were tested with the miniature only."""
+    """Whether the model is the miniature. Claims about images were tested with it only."""
     return model.read_prompt is not None
 
 
