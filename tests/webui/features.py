@@ -135,9 +135,12 @@ class Features:
         """Whether a configuration can tell it of v-prediction; others look for that in SDXL checkpoints alone."""
         return self.is_configured or (self.folder / "backend").is_dir()
 
+    def find_script(self, file_name: str) -> Path | None:
+        files = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
+        return files[0] if files else None
+
     def read_script(self, file_name: str) -> str:
-        [file] = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
-        return file.read_text(encoding="utf-8")
+        return self.find_script(file_name).read_text(encoding="utf-8")
 
     def script_arguments(self, file_name: str, **given: object) -> list[object]:
         """A script's arguments in the order that this WebUI has them in; those that are not given are False."""

@@ -125,6 +125,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("file", [*SCRIPTS])
 def test_warnings_under_a_script(jobs, webui, file):
     needs(webui.calls_callables, "place in a job for what its infotext is to leave out")
+    needs(webui.find_script(file), file)
     title, given = SCRIPTS[file]
     script = {"script_name": title, "script_args": webui.script_arguments(file, **given)}
     overrides = {"tcd_distilled_checkpoints": ""}
