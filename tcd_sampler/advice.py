@@ -128,7 +128,7 @@ def matches_lcm(recommended: RecommendedSettings, gamma: float) -> bool:
 
 def describe(recommended: RecommendedSettings) -> dict[str, str]:
     """Returns the recommended settings as values for a message."""
-    sampler = f"{recommended.sampler}, {recommended.schedule}" if recommended.schedule else recommended.sampler
+    sampler = f"{recommended.sampler} ({recommended.schedule})" if recommended.schedule else recommended.sampler
     ranges = {"steps": describe_range(recommended.steps), "cfg_scale": describe_range(recommended.cfg_scale)}
     return {"method": recommended.method, "sampler": sampler, **ranges}
 

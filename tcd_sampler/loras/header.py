@@ -12,7 +12,7 @@ from ..errors import UserError, get_reason
 
 SDXL, SD2, SD1 = "SDXL", "SD 2.1", "SD 1.5"
 
-KOHYA, PEFT, DIFFUSERS, PROCESSORS, OTHER = "kohya", "PEFT", "diffusers", "diffusers' processors", "another"
+KOHYA, PEFT, DIFFUSERS, PROCESSORS, OTHER = "kohya", "PEFT", "diffusers", "diffusers processors", "another"
 """Naming schemes of tensors. All WebUIs load kohya's format, and some load that of diffusers' processors.
 
 No WebUI loads more than parts of PEFT and diffusers.

@@ -1,5 +1,6 @@
 """Shows warnings about a job's settings below its images and in the API's info."""
 
+import re
 from typing import Any
 
 from .. import messages
@@ -81,4 +82,4 @@ def list_active(p: Any, hires: bool) -> tuple[list[ActiveLoRA], list[Message]]:
 
 def is_distilled(checkpoint: str) -> bool:
     """Whether a checkpoint's name contains a distillation method or one of the setting's words."""
-    return CATALOGUE.names_distillation(checkpoint, options.get_option(DISTILLED_OPTION, DISTILLED).split(","))
+    return CATALOGUE.names_distillation(checkpoint, re.split("[,，]", options.get_option(DISTILLED_OPTION, DISTILLED)))

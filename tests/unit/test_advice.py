@@ -108,7 +108,7 @@ def test_another_format():
 
 
 def test_another_sampler():
-    wants = {"method": "Hyper-SD", "sampler": "Euler, SGM Uniform", "cfg_scale": "1"}
+    wants = {"method": "Hyper-SD", "sampler": "Euler (SGM Uniform)", "cfg_scale": "1"}
     lora = active("Hyper-SDXL-8steps-lora")
     assert warnings(lora, TCD) == [said(messages.OTHER_LORA, lora="Hyper-SDXL-8steps-lora", steps="8", **wants)]
     assert warnings(active("my-hyper-sdxl-lora", by=NAME), TCD) == [

@@ -204,7 +204,7 @@ FAMILY = messages.FAMILY.format(lora="tcd-xl", family="SDXL", checkpoint_family=
 UNKNOWN = messages.UNKNOWN.format(lora="nonsense")
 PEFT = messages.UNSUPPORTED_FORMAT.format(lora="tcd-peft", format="PEFT")
 LIGHTNING = messages.OTHER_LORA_BY_NAME.format(
-    lora="sdxl_lightning_4step", method="SDXL-Lightning", sampler="Euler, SGM Uniform", steps="2-8", cfg_scale=1
+    lora="sdxl_lightning_4step", method="SDXL-Lightning", sampler="Euler (SGM Uniform)", steps="2-8", cfg_scale=1
 )
 
 
@@ -243,7 +243,7 @@ def test_warnings_on_the_strength(warnings):
 
 def test_the_settings(warnings):
     assert warnings(prompt="a house", override_settings={**SD15, "tcd_warnings": False}) == []
-    assert warnings(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": "turbo, SMALL-"}) == []
+    assert warnings(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": "turbo，SMALL-"}) == []
     assert warnings(prompt="a house", override_settings={**SD15, "tcd_distilled_checkpoints": ""}) == [NO_LORA]
 
 
