@@ -82,7 +82,7 @@ def find_missing_loras(job: Job) -> Iterator[Message]:
             yield Message(lora.fault, {"lora": lora.name})
         elif lora.is_missing:
             yield Message(messages.AMBIGUOUS if lora.is_ambiguous else messages.UNKNOWN, {"lora": lora.name})
-    if job.unreadable or job.is_distilled or any(may_be_for_tcd(lora) for lora in job.active):
+    if job.unreadable or job.is_distilled or any(may_be_for_tcd(lora, job.gamma) for lora in job.active):
         return
     published = CATALOGUE.find("TCD", job.family)
     checkpoint = {"checkpoint": job.checkpoint}
@@ -95,10 +95,10 @@ def find_missing_loras(job: Job) -> Iterator[Message]:
         yield Message(messages.NO_LORA, checkpoint)
 
 
-def may_be_for_tcd(lora: ActiveLoRA) -> bool:
-    """Whether a LoRA is made for TCD, or might be: its file is unreadable or an unidentified distillation."""
+def may_be_for_tcd(lora: ActiveLoRA, gamma: float) -> bool:
+    """Whether a LoRA works with TCD, or might: its file is unreadable or an unidentified distillation."""
     if lora.recommended:
-        return lora.recommended.is_for_tcd
+        return lora.recommended.is_for_tcd or matches_lcm(lora.recommended, gamma)
     return lora.file is None or lora.file.looks_distilled
 
 

@@ -22,8 +22,8 @@ BAD_GAMMA = "{field} must be a number from 0 to 1, got {value}."
 BAD_STEPS = "n must be a whole number of 0 or more, got {value}."
 NO_NOISE_TABLE = "model must have a noise table: TCD needs a discrete denoiser such as k-diffusion's."
 NOT_A_DIFFUSION_MODEL = (
-    "TCD needs a checkpoint for SD 1.x, SD 2.x or SDXL. "
-    "This model is a flow model (SD3, Flux) or has other noise levels."
+    "TCD needs a checkpoint for SD 1.x, SD 2.x or SDXL. This model is a flow model (SD3, Flux) or has an "
+    "unsupported noise schedule."
 )
 BAD_SWITCH = "The setting {field} must be true or false, got {value}."
 BAD_TEXT = "The setting {field} must be text, got {value}."
@@ -91,8 +91,8 @@ NO_SUCH_LORA = (
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may be blurry."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."
 DOWNLOAD_LORA = (
-    "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Download {lora} with "
-    "the button beside the TCD presets."
+    "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Install {lora}: select a "
+    "TCD preset and click Download LoRA, or download it by hand."
 )
 UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct the tag."
 UNREADABLE_SETTING = "The setting {field} must be the name of a LoRA, got {value}. This WebUI applied no LoRA at all."
@@ -100,15 +100,16 @@ AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of t
 UNKNOWN = "LoRA {lora} was not found. Check its name or refresh the Lora tab. Some WebUIs skip all LoRAs until then."
 FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}. Use a LoRA for {checkpoint_family}."
 UNSUPPORTED_FORMAT = (
-    "This WebUI cannot load {lora} ({format} format), or only parts of it. Click Apply beside the TCD "
-    "presets, then Convert LoRA, to create a compatible copy."
+    "This WebUI cannot load all of {lora} ({format} format). Use a copy in kohya's format: click Apply "
+    "beside the TCD presets, then Convert LoRA."
 )
 OTHER_LORA = (
-    "{lora} is a {method} LoRA, not a TCD LoRA. Its settings: sampler {sampler}; {steps} steps; CFG scale {cfg_scale}."
+    "{lora} is a {method} LoRA, not a TCD LoRA. Remove it, or use sampler {sampler}, {steps} steps and CFG "
+    "scale {cfg_scale}."
 )
 OTHER_LORA_BY_NAME = (
-    "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Its settings: sampler {sampler}; {steps} steps; "
-    "CFG scale {cfg_scale}."
+    "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Remove it, or use sampler {sampler}, {steps} "
+    "steps and CFG scale {cfg_scale}."
 )
 CFG_SCALE = "{lora} is guidance-distilled: set CFG scale to {allowed} (now {cfg_scale})."
 SCHEDULE = "{schedule} is not recommended for TCD at {steps} steps. Set schedule type to Automatic."
@@ -137,7 +138,7 @@ NOT_INSTALLED_DOWNLOAD = (
     'Applied "{preset}". Its {lora} LoRA for {family} is not installed: click Download LoRA to get {file} '
     "({size} MB, {license})."
 )
-UNSUPPORTED = "This WebUI cannot load {lora}, or only parts of it. Click Convert LoRA to create a compatible copy."
+UNSUPPORTED = "This WebUI cannot load all of {lora}. Click Convert LoRA to create a compatible copy."
 SAVED = 'Saved "{preset}".'
 DELETED = 'Deleted "{preset}".'
 NOT_PUBLISHED = "No published {lora} LoRA for {family} is known."

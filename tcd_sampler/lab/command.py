@@ -31,7 +31,12 @@ Add = Callable[..., argparse.Action]
 
 
 def add_model(add: Add) -> None:
-    add("--checkpoint", type=Path, metavar="FILE", help="an SDXL or SD 1.5 checkpoint (default: the bundled miniature)")
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="an SDXL, SD 1.5 or SD 2.1 checkpoint (default: the bundled miniature)",
+    )
     add("--lora", type=Path, metavar="FILE", help="a TCD LoRA for --checkpoint")
     add("--config", help="the checkpoint's configuration in diffusers' layout: a folder or a Hugging Face repository")
 
@@ -65,8 +70,8 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
 def add_grid(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     prompt = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
-    add("--prompt", default=prompt, help="of every image (default: %(default)s)")
-    add("--seed", type=int, default=1, help="of every image (default: %(default)s)")
+    add("--prompt", default=prompt, help="the prompt of all images (default: %(default)s)")
+    add("--seed", type=int, default=1, help="the seed of all images (default: %(default)s)")
     add("--output", type=Path, default=Path("grid.png"), metavar="FILE", help="the image (default: %(default)s)")
     add_model(add)
 

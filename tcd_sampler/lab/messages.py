@@ -14,13 +14,13 @@ LORA_WITHOUT_CHECKPOINT = "--lora needs --checkpoint: the miniature has its own 
 CONFIG_WITHOUT_CHECKPOINT = "--config needs --checkpoint: the miniature has its own configuration."
 NOT_A_CONFIG = "--config must be a folder or a Hugging Face repository such as owner/name, got {config}."
 NO_MODEL_INDEX = (
-    "--config: {config} must be a folder with a repository's model_index.json, and with its .json and .txt files in "
-    "their folders."
+    "--config must be a folder in diffusers' layout (model_index.json, and subfolders with .json and .txt files), "
+    "got {config}."
 )
 CONFIG_FOR_ANOTHER_FAMILY = "--config: {config} is for {pipeline}, but the checkpoint is {checkpoint_family}."
 CANNOT_DOWNLOAD_CONFIG = (
     "The configuration {repository} cannot be downloaded ({reason}). Connect to the internet, or copy that "
-    "repository's .json and .txt files, in their folders, and give the folder as --config."
+    "repository's .json and .txt files, in their folders, and pass the folder with --config."
 )
 NOT_SAFETENSORS = "{field} must be a .safetensors file, got {file}."
 IS_LFS_POINTER = "{field} must be a .safetensors file, got the Git LFS pointer {file}. Download the file itself."

@@ -43,7 +43,7 @@ def warnings(*loras, **changes):
         warnings(TCD, steps=20, schedule="Karras"),
         warnings(TCD, steps=8, strength=0.99),
         warnings(TCD, steps=8, strength=0.5, fixes_steps=True),
-        warnings(active("lcm-lora-sdxl"), is_distilled=True, gamma=1),
+        warnings(active("lcm-lora-sdxl"), gamma=1),
         warnings(active("TCD", family=None)),
         warnings(TCD, family=None),
         warnings(ActiveLoRA("in a pickle", 1), TCD),

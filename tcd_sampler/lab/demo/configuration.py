@@ -142,7 +142,7 @@ def write_tokenizer(folder: Path, padding: str) -> None:
 
 
 def get_alphabet() -> list[str]:
-    """Returns the characters that stand for the 256 bytes in CLIP's vocabulary: printable ones for themselves."""
+    """Returns the characters for the 256 bytes in CLIP's vocabulary. Printable bytes map to themselves."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     return [chr(number) for number in (*printable, *range(256, 512 - len(printable)))]
 

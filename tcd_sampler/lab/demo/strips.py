@@ -65,7 +65,7 @@ def vary_gamma(model: Model, request: Request) -> list[Strip]:
 
 
 def show_both(model: Model, request: Request) -> list[Strip]:
-    """Returns what the page shows by itself."""
+    """Returns the strips that the page shows when it opens."""
     return vary_steps(model, request) + vary_gamma(model, replace(request, steps=8))
 
 

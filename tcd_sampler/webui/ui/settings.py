@@ -33,7 +33,7 @@ def add_settings() -> None:
         gr.Slider,
         {"minimum": 0, "maximum": 1, "step": 0.01},
         section=SECTION,
-    ).info("used when an API request or another extension (e.g. ADetailer) does not set gamma")
+    ).info("used when neither an API request nor the surrounding job sets gamma")
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
     if supports_single_pass():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
