@@ -175,23 +175,23 @@ def test_other_files_are_checked_too(folder, capsys, options, sentence):
 
 
 @pytest.mark.parametrize(
-    ("config", "sentence"),
+    ("config", "template", "values"),
     [
-        ("no/such/folder", "--config must be a folder or a Hugging Face repository such as owner/name, got {}."),
+        ("no/such/folder", messages.NOT_A_CONFIG, {}),
+        ("folder.safetensors", messages.NO_MODEL_INDEX, {}),
         (
-            "folder.safetensors",
-            "--config: {} must be a folder with a repository's model_index.json, and with its .json and .txt files in "
-            "their folders.",
+            "sd15-config",
+            messages.CONFIG_FOR_ANOTHER_FAMILY,
+            {"pipeline": "StableDiffusionPipeline", "checkpoint_family": "SDXL"},
         ),
-        ("sd15-config", "--config: {} is for StableDiffusionPipeline, but the checkpoint is SDXL."),
     ],
 )
-def test_a_configuration_is_checked(folder, capsys, config, sentence):
+def test_a_configuration_is_checked(folder, capsys, config, template, values):
     write_configuration("SD 1.5", folder / "sd15-config")
     config = str(folder / config)
     said_sentence = said(folder, capsys, "--checkpoint", "sdxl.safetensors", "--config", config)
     shutil.rmtree(folder / "sd15-config")
-    assert said_sentence == sentence.format(config).replace(f"{folder}{os.sep}", "")
+    assert said_sentence == template.format(config=config, **values).replace(f"{folder}{os.sep}", "")
 
 
 def test_a_configuration_that_cannot_be_downloaded_is_refused(monkeypatch):

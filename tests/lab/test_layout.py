@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
+from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.generation import Request, generate
 from tcd_sampler.lab.demo.samplers import TCD
@@ -103,8 +104,7 @@ def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("tcd_sampler.lab.miniature.install.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.miniature.install.LORAS", trained.loras)
     assert main(["install-miniature", str(tmp_path)]) == 1
-    expected = f"WEBUI_DIR must be the folder of a WebUI, got {tmp_path} (it contains no folder models).\n"
-    assert capsys.readouterr().err == expected
+    assert capsys.readouterr().err == messages.NOT_A_WEBUI.format(folder=tmp_path) + "\n"
     (tmp_path / "models").mkdir()
     assert main(["install-miniature", str(tmp_path)]) == 0
     files = {path.relative_to(tmp_path / "models").as_posix() for path in tmp_path.rglob("*") if path.is_file()}
