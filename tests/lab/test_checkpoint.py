@@ -13,6 +13,8 @@ from tcd_sampler.lab.miniature import CLIP
 from tcd_sampler.lab.miniature.architecture import BETAS, UNET, VAE
 from tcd_sampler.lab.miniature.layout import get_unet_keys, to_sdxl
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "a red ball in the middle"
 SIZE = 64
 
@@ -132,7 +134,6 @@ def test_it_matches_diffusers_pipeline(checkpoint):
     assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
 
-@pytest.mark.slow
 def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
     path, config, pipeline = checkpoint
     model = load_checkpoint(path, config=config)
@@ -144,7 +145,6 @@ def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
         assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
 
-@pytest.mark.slow
 def test_a_lora_is_for_tcd_alone(checkpoint, tmp_path):
     path, config, pipeline = checkpoint
     names = [key for key in get_unet_keys(list(pipeline.unet.state_dict())) if key.endswith("attn2.to_k.weight")]

@@ -62,6 +62,7 @@ def test_help_names_the_command_and_its_subcommands(monkeypatch, capsys):
     assert all(re.search(rf"^ +{name}\b", printed, re.MULTILINE) for name in NAMES)
 
 
+@pytest.mark.slow
 def test_help_imports_none_of_the_packages():
     packages = {package for extra in EXTRAS.values() for package in extra} - {"numpy"}  # which torch imports
     code = f"""
@@ -247,6 +248,7 @@ def test_ctrl_c_ends_in_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "\nStopped.\n"
 
 
+@pytest.mark.slow
 def test_a_bug_ends_in_a_traceback_in_the_terminal():
     code = """
 import sys

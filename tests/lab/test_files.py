@@ -214,6 +214,7 @@ def test_the_bundled_files_are_what_they_are():
         check_lora(path, "SDXL")
 
 
+@pytest.mark.slow
 def test_a_wrong_file_is_refused_before_the_packages_are_imported(folder):
     code = f"""
 import sys

@@ -56,6 +56,7 @@ def test_a_continued_run_equals_an_uninterrupted_one(tmp_path, stop_at, monkeypa
     assert [row["step"] for row in logs[1]] == [str(step) for step in range(1, 13)]
 
 
+@pytest.mark.slow
 def test_a_run_learns(tmp_path):
     run = make_run(tmp_path, steps=400, peak=0.1)
     run.train(fit_line(run))
