@@ -1,5 +1,6 @@
 """The documentation: links lead somewhere, named files exist, sentences are short, and nothing is written twice."""
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -164,3 +165,11 @@ def test_repeated_paragraphs():
     text = "One two three four five six seven eight."
     assert find_repeated([f"{text}\n\nRun it:\n\nRun it:\n", text.replace("five", "5")]) == []
     assert len(find_repeated([text, f"- {text.replace(' five', chr(10) + '  five')}\n"])) == 1
+
+
+def test_the_notebook_shows_images_only():
+    """Warnings in its outputs would contain paths of the machine that ran it."""
+    cells = json.loads(read(ROOT / "docs" / "demo.ipynb"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert outputs
+    assert {output["output_type"] for output in outputs} <= {"execute_result", "display_data"}
