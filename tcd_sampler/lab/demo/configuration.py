@@ -13,9 +13,9 @@ from typing import Any
 import diffusers
 
 from ...loras.header import SD1, SDXL
+from ..miniature.vocabulary import END, START, write_merges
 
 MERGES = Path(__file__).parent / "files" / "clip-merges.txt.gz"
-START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
 
 VAE = {
     "block_out_channels": [128, 256, 512, 512],
@@ -129,22 +129,11 @@ def get_defaults(kind: str) -> dict[str, Any]:
 
 
 def write_tokenizer(folder: Path, padding: str) -> None:
-    merges = gzip.decompress(MERGES.read_bytes()).decode()
-    alphabet = get_alphabet()
-    pairs = [line.replace(" ", "") for line in merges.splitlines()[1:]]
-    tokens = [*alphabet, *(character + WORD_END for character in alphabet), *pairs, START, END]
-    (folder / "merges.txt").write_text(merges, encoding="utf-8", newline="\n")
-    write_json(folder / "vocab.json", {token: number for number, token in enumerate(tokens)})
+    write_merges(folder, gzip.decompress(MERGES.read_bytes()).decode())
     special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": padding}
     write_json(
         folder / "tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, **special}
     )
-
-
-def get_alphabet() -> list[str]:
-    """Returns the characters for the 256 bytes in CLIP's vocabulary. Printable bytes map to themselves."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    return [chr(number) for number in (*printable, *range(256, 512 - len(printable)))]
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -42,12 +42,17 @@ def merge(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 def write_vocabulary(folder: Path) -> None:
     """Writes vocab.json and merges.txt, as CLIPTokenizer reads them. Other words become one token per byte."""
-    alphabet = sorted(ByteLevel.alphabet())
-    merges = get_merges(get_words())
-    ends = [byte + WORD_END for byte in alphabet]
-    tokens = dict.fromkeys([*alphabet, *ends, *("".join(pair) for pair in merges), START, END])
-    vocabulary = {token: number for number, token in enumerate(tokens)}
     folder.mkdir(parents=True, exist_ok=True)
+    pairs = (" ".join(pair) for pair in get_merges(get_words()))
+    write_merges(folder, "\n".join(["#version: 0.2", *pairs, ""]))
+
+
+def write_merges(folder: Path, merges: str) -> None:
+    """Writes merges.txt, and vocab.json with the tokens that follow from it: bytes, merges, start and end."""
+    alphabet = sorted(ByteLevel.alphabet())
+    ends = [byte + WORD_END for byte in alphabet]
+    pairs = [line.replace(" ", "") for line in merges.splitlines()[1:]]
+    tokens = dict.fromkeys([*alphabet, *ends, *pairs, START, END])
+    vocabulary = {token: number for number, token in enumerate(tokens)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
-    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "merges.txt").write_text(merges, encoding="utf-8", newline="\n")
