@@ -12,6 +12,11 @@ ALONE = "TCD skips the negative prompt."
 BOTH = "TCD evaluates the negative prompt: {}."
 
 
+def distance(ours, reference):
+    """The relative L2 distance of two tensors."""
+    return float((ours - reference).norm() / reference.norm())
+
+
 def difference(one, other):
     return numpy.abs(one.pixels - other.pixels).max()
 

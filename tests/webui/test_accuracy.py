@@ -5,9 +5,8 @@ import numpy
 import pytest
 import torch
 
+from .compare import LIMIT, distance
 from .selection import long, needs
-
-LIMIT = 1e-5
 
 
 def replay(record, gamma, start=None):
@@ -36,10 +35,6 @@ def replay(record, gamma, start=None):
     if final is not None:
         distances.append(distance(final, latent))
     return distances, timesteps
-
-
-def distance(ours, reference):
-    return float((ours - reference).norm() / reference.norm())
 
 
 @pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(0.75, marks=long), 1])

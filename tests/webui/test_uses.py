@@ -24,12 +24,12 @@ from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
 from tcd_sampler.lab.miniature.architecture import BETAS
 from tcd_sampler.lab.miniature.layout import UNET
 
+from .compare import LIMIT, distance
 from .jobs import CAPTION, mask
 from .selection import long, needs
 
 pytestmark = long
 
-LIMIT = 1e-5
 SIZE = {"width": 128, "height": 128}
 TCD, STYLE = (f"<lora:{LORAS[name].stem}:1>" for name in ("tcd", "lcm"))
 """The second LoRA stands for one of a style: what matters is that both are active."""
@@ -94,9 +94,8 @@ def read(record):
 
 
 def compare(name, ours, theirs):
-    distance = float((ours - theirs).norm() / theirs.norm())
-    print(f"\n{name}: {distance:.1e}")
-    assert distance <= LIMIT
+    print(f"\n{name}: {distance(ours, theirs):.1e}")
+    assert distance(ours, theirs) <= LIMIT
     assert theirs.std() > 0.3  # an image
 
 
