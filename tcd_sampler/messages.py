@@ -82,9 +82,7 @@ ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argum
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
 PRESET_NOT_USED = 'The request sets {fields}, so the preset "{preset}" did not change them.'
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
-NO_SUCH_LORA = (
-    'The preset "{preset}" was applied without its {lora} LoRA for {family}, which is not installed. Download it.'
-)
+NO_SUCH_LORA = 'The preset "{preset}" was applied without its LoRA: no {lora} for {family} is installed.'
 
 # Warnings about a job's settings, shown below its images
 
@@ -133,14 +131,14 @@ FAILED = "Internal error in the TCD extension ({error}). See the WebUI's log."
 
 APPLIED = 'Applied "{preset}".'
 ADDED = 'Applied "{preset}" and added {lora} to the prompt.'
-NOT_INSTALLED = 'Applied "{preset}". Its {lora} LoRA for {family} is not installed.'
+NOT_INSTALLED = 'Applied "{preset}" without its LoRA: no {lora} for {family} is installed.'
 NOT_INSTALLED_DOWNLOAD = (
-    'Applied "{preset}". Its {lora} LoRA for {family} is not installed: click Download LoRA to get {file} '
+    'Applied "{preset}" without its LoRA: no {lora} for {family} is installed. Click Download LoRA to get {file} '
     "({size} MB, {license})."
 )
 UNSUPPORTED = "This WebUI cannot load all of {lora}. Click Convert LoRA to create a compatible copy."
 SAVED = 'Saved "{preset}".'
 DELETED = 'Deleted "{preset}".'
-NOT_PUBLISHED = "No published {lora} LoRA for {family} is known."
+NOT_PUBLISHED = "No download of {lora} for {family} is known."
 DOWNLOADED = "Downloaded {lora}. Click Apply to add it to the prompt."
 CONVERTED = "Replaced {original} in the prompt with {lora}."

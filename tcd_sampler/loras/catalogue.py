@@ -138,9 +138,14 @@ class Catalogue:
                 return recommended, by
         return None
 
-    def find(self, method: str, family: str | None) -> PublishedLoRA | None:
-        """Returns the first file of a method for a base family, or None."""
-        return next((file for file in self.files if (file.recommended.method, file.family) == (method, family)), None)
+    def find(self, wanted: str, family: str | None) -> PublishedLoRA | None:
+        """Returns the first file of a method, or the file of a name, for a base family, or None."""
+        files = (file for file in self.files if wanted in (file.recommended.method, file.name))
+        return next((file for file in files if file.family == family), None)
+
+    def get_title(self, wanted: str) -> str:
+        """Returns what messages call a preset's LoRA: a method, such as "TCD LoRA", or the name of a file."""
+        return f"{wanted} LoRA" if wanted in self.methods else wanted
 
     def identify(self, lora: Named, hashes: Iterable[str] = ()) -> Identity | None:
         """Returns a file's identity, from the known hashes of its content (either kind), else metadata, else names."""

@@ -14,10 +14,12 @@ from typing import Any
 
 from modules import hashes
 
+from .. import messages
 from ..advice import ActiveLoRA
 from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, PublishedLoRA
 from ..loras.header import KOHYA, LoRA, find_fault, read_lora
 from ..loras.prompt import is_usable
+from ..messages import Message
 from .compat.networks import find_networks
 from .compat.options import get_setting, strips_comments
 
@@ -176,6 +178,11 @@ def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
     files = [file for file in CATALOGUE.files if (file.recommended.method, file.family) == (wanted, family)]
     labelled = [*list_known(files), *get_index().by_method.get(wanted, [])]
     return pick(labelled, wanted, family, files) or pick(list_unlabelled(files, may_hash), wanted, family, files)
+
+
+def describe_lora(wanted: str, family: str | None) -> dict[str, object]:
+    """Returns the values of messages about a preset's LoRA, as choose_lora gets it."""
+    return {"lora": CATALOGUE.get_title(wanted), "family": family or Message(messages.THIS_CHECKPOINT)}
 
 
 def list_known(files: list[PublishedLoRA]) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from ..loras.prompt import find_loras, insert_lora
 from ..messages import Message
 from ..presets import AUTOMATIC, Preset, Presets
 from .compat import files, jobs, options
-from .loras import choose_lora, get_default_lora, is_for_tcd
+from .loras import choose_lora, describe_lora, get_default_lora, is_for_tcd
 from .notify import notify
 
 PRESETS = Presets(files.DATA / "tcd-presets.json")
@@ -80,8 +80,8 @@ def add_lora(p: Any, preset: Preset) -> None:
     _, family = files.get_checkpoint(p)
     lora = choose_lora(preset.lora, family)
     if lora is None:
-        values = {"preset": preset.name, "lora": preset.lora, "family": family or Message(messages.THIS_CHECKPOINT)}
-        notify(p, Message(messages.NO_SUCH_LORA, values))
+        values = describe_lora(preset.lora, family)
+        notify(p, Message(messages.NO_SUCH_LORA, {"preset": preset.name, **values}))
         return
     default = get_default_lora(p)
     if default and isinstance(default[0], str) and (default[0] == lora.name or is_for_tcd(default[0])):

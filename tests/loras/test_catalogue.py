@@ -157,6 +157,12 @@ def test_a_file_may_be_looked_up_by_method_and_family():
     assert CATALOGUE.find("TCD", None) is None
 
 
+def test_a_file_may_be_looked_up_by_its_name():
+    assert CATALOGUE.find(TDD.name, SDXL) is TDD
+    assert CATALOGUE.find(TDD.name, SD1) is None
+    assert (CATALOGUE.get_title("TDD"), CATALOGUE.get_title(TDD.name)) == ("TDD LoRA", TDD.name)
+
+
 def test_the_files_for_tcd():
     assert [file.name for file in CATALOGUE.for_tcd] == [
         "TCD-SDXL-LoRA",

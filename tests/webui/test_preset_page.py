@@ -155,7 +155,7 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     apply(page, "TCD, 8 steps")
     page.wait_for_text(
         messages.NOT_INSTALLED_DOWNLOAD.format(
-            preset="TCD, 8 steps", lora="TCD", family=family, file=name, size=3, license="MIT"
+            preset="TCD, 8 steps", lora="TCD LoRA", family=family, file=name, size=3, license="MIT"
         )
     )
     assert page.value("txt2img_prompt") == "a house"

@@ -178,8 +178,16 @@ def test_a_missing_lora_is_not_added(follow):
     result = follow("TDD, 8 steps", prompt="a house", steps=1)
     assert result.info["prompt"] == "a house"
     said = result.info["extra_generation_params"]["TCD warnings"]
-    assert said[0] == messages.NO_SUCH_LORA.format(preset="TDD, 8 steps", lora="TDD", family="SD 1.5")
+    assert said[0] == messages.NO_SUCH_LORA.format(preset="TDD, 8 steps", lora="TDD LoRA", family="SD 1.5")
     assert len(said) == 2  # and what is here
+
+
+def test_a_file_for_another_base_model_is_not_added(follow, own_presets):
+    own_presets.write_text(json.dumps([{"name": "XL", "lora": "tcd-xl"}]), encoding="utf-8")
+    result = follow("XL", prompt="a house", steps=1)
+    assert result.info["prompt"] == "a house"
+    said = result.info["extra_generation_params"]["TCD warnings"]
+    assert said[0] == messages.NO_SUCH_LORA.format(preset="XL", lora="tcd-xl", family="SD 1.5")
 
 
 def test_a_plots_values_stay(follow, jobs):

@@ -14,7 +14,7 @@ from .. import lora_files
 from ..compat.files import get_checkpoint
 from ..compat.options import strips_comments
 from ..compat.page import may_write_files
-from ..loras import choose_lora, is_for_tcd
+from ..loras import choose_lora, describe_lora, is_for_tcd
 from ..presets import PRESETS
 
 
@@ -82,8 +82,9 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
 
 def describe_download(preset: Preset, family: str | None) -> Message:
     """Returns the message that a preset's LoRA is not installed, with the file that the button would download."""
-    values = {"preset": preset.name, "lora": preset.lora, "family": family or Message(messages.THIS_CHECKPOINT)}
-    file = CATALOGUE.find(preset.lora or "", family)
+    wanted = preset.lora or ""
+    values = {"preset": preset.name, **describe_lora(wanted, family)}
+    file = CATALOGUE.find(wanted, family)
     if file is None or not may_write_files():
         return Message(messages.NOT_INSTALLED, values)
     size = round(file.size / 1e6)
@@ -123,8 +124,7 @@ def fetch(name: str) -> Iterator[Progress | Outcome]:
     lora = PRESETS.find(name).lora or "TCD"
     file = CATALOGUE.find(lora, family)
     if file is None:
-        values = {"lora": lora, "family": family or Message(messages.THIS_CHECKPOINT)}
-        yield Outcome(Message(messages.NOT_PUBLISHED, values))
+        yield Outcome(Message(messages.NOT_PUBLISHED, describe_lora(lora, family)))
         return
     for done in lora_files.download_lora(file):
         yield Progress(file, done)

@@ -33,11 +33,11 @@ def add_settings() -> None:
         gr.Slider,
         {"minimum": 0, "maximum": 1, "step": 0.01},
         section=SECTION,
-    ).info("used when neither an API request nor the surrounding job sets gamma")
+    ).info("for API requests, and passes of other extensions, that set no gamma; does not change the slider")
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
     if supports_single_pass():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
-        add_option(SINGLE_PASS_OPTION, single_pass.info("half the UNet calls, the same image"))
+        add_option(SINGLE_PASS_OPTION, single_pass.info("half the sampling time, the same image"))
     warnings = shared.OptionInfo(True, "Warnings", section=SECTION)
     add_option(WARNINGS_OPTION, warnings.info("shown below the images when settings are likely wrong"))
     distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
