@@ -112,7 +112,9 @@ class TCDDenoiser(CFGDenoiserKDiffusion):
             evaluation = f"TCD evaluates the negative prompt: {self.uncond_reason}."
         else:
             step = guidance.get_hash(super().forward)
-            evaluation = f"TCD does not know this WebUI's denoiser ({step}) and leaves it unchanged."
+            evaluation = (
+                f"TCD leaves this WebUI's denoiser unchanged: its code ({step}) is not a known version of A1111's."
+            )
         if evaluation != self.evaluation:
             logger.debug(evaluation)
         self.evaluation = evaluation

@@ -29,12 +29,12 @@ CONTESTANTS = {
     REFERENCE: {"sampler_name": "LCM"},
     "Euler a": {"sampler_name": "Euler a"},
 }
-COLUMNS = ["UNet rows", "sampling, s", "ratio", "whole job, s", "ratio", "memory, MB"]
-"""UNet rows per image and step, seconds per image, and what sampling takes beside the model."""
+COLUMNS = ["prompts per step", "sampling, s", "ratio", "whole job, s", "ratio", "memory, MB"]
+"""Prompts evaluated per image and step, seconds per image, and what sampling takes beside the model."""
 
 
 def measure(jobs: Jobs, images: int, **fields: object) -> list[float]:
-    """Of one job: UNet rows per image and step, seconds per image of sampling and of all, bytes beyond the model."""
+    """Of one job: prompts per image and step, seconds per image of sampling and of all, bytes beyond the model."""
     start = time.perf_counter()
     result = jobs.txt2img(record=True, batch_size=images, **fields)
     seconds = time.perf_counter() - start

@@ -173,7 +173,7 @@ def test_extensions_that_use_the_negative_prompt(run_both, modification, use):
 
 def test_a_denoiser_that_is_none_we_know(run_both):
     one, other = run_both(scripts={"Modifier": {"args": ["replace_step"]}})
-    said = "TCD does not know this WebUI's denoiser ("
+    said = "TCD leaves this WebUI's denoiser unchanged"
     assert log(one).startswith(said)
     assert log(other).startswith(said)
     assert one.rows == other.rows == 2

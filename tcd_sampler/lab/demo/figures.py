@@ -31,7 +31,7 @@ CSS = """
 """
 
 SERVED = "/gradio_api/file="
-"""Where Gradio serves files of the folders that it is allowed to."""
+"""The path under which Gradio serves files of the allowed folders."""
 
 
 class Figures:

@@ -21,7 +21,7 @@ def add_lora(unet: Any, path: Path, name: str, family: str = SDXL) -> None:
     try:
         weights, alphas, *_ = pipeline.lora_state_dict(str(path), unet_config=unet.config)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there are two is meant
+            warnings.simplefilter("ignore")  # a second adapter is intended
             pipeline.load_lora_into_unet(weights, alphas, unet, adapter_name=name)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(messages.LORA_DOES_NOT_FIT, file=path.name, reason=first_line(error)) from error

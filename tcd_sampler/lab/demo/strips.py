@@ -35,8 +35,8 @@ def get_samplers(model: Model, samplers: Iterable[Sampler]) -> list[Sampler]:
 def compare_samplers(model: Model, request: Request) -> list[Strip]:
     row = {sampler.name: replace(request, sampler=sampler) for sampler in get_samplers(model, SAMPLERS.values())}
     note = (
-        "All images start from the same noise. With a LoRA, TCD and LCM call the UNet once per step; "
-        "samplers without one call it twice."
+        "All images start from the same noise. With a LoRA, TCD and LCM evaluate one prompt per step; "
+        "samplers without one evaluate two."
     )
     return [Strip(f"Samplers at {count(request.steps)}", note, [row])]
 

@@ -32,8 +32,8 @@ def sample_dpmpp_2s(
 ) -> torch.Tensor:
     """DPM-Solver++(2S), by diffusers. It adds no noise.
 
-    diffusers counts UNet calls: each step of two goes through the level half-way on a log scale, and the step to 0
-    is of one.
+    diffusers counts UNet calls: each step makes two, the second at the middle level on a log scale. The step to 0 makes
+    one.
     """
     between = (sigmas[:-2] * sigmas[1:-1]).sqrt()
     levels = torch.stack([sigmas[:-2], between], 1).flatten()
@@ -42,13 +42,13 @@ def sample_dpmpp_2s(
 
 
 DPM_2S = Sampler("DPM++ 2S", sample_dpmpp_2s, "Karras", get_karras)
-"""The paper's teacher: two UNet calls per step."""
+"""The paper's teacher: two UNet calls per step, and one in the last."""
 
 UNET_CALLS = (1, 2, 4, 8, 16, 32, 50)
 GAMMAS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 BATCH = 64
 REPEATS = 8
-"""Real images of each caption to compare with: of the same captions, so that these add nothing to the distance."""
+"""Real images for each caption. Both sets have the same captions, so captions add nothing to the distance."""
 
 REAL_IMAGES = "real images"
 """The method that has no model: what the classifier says of images that are right."""

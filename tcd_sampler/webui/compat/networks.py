@@ -11,7 +11,7 @@ from ...loras.header import DIFFUSERS, PEFT, PROCESSORS
 
 def get_lora_tags() -> list[str]:
     """Returns the names of this host's LoRA tags: "lora" for <lora:...>, and on some hosts "lyco"."""
-    aliases = getattr(extra_networks, "extra_network_aliases", {})  # missing in ersatzForge
+    aliases = getattr(extra_networks, "extra_network_aliases", {})  # missing in ersatzForge, a fork of Forge
     return [tag for tag in ("lora", "lyco") if tag == "lora" or tag in aliases]
 
 

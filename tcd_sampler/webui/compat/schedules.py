@@ -124,7 +124,8 @@ def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) ->
 def update_derived_names() -> None:
     """Makes hosts with a list update what they derive from it.
 
-    Most cache the sampler and schedule for each pair of names. ersatzForge keeps a map for pasted infotexts.
+    Most cache the sampler and schedule for each pair of names. ersatzForge, a fork of Forge, keeps a map for pasted
+    infotexts.
     """
     if hasattr(sd_samplers, "get_sampler_and_scheduler"):
         sd_samplers.get_sampler_and_scheduler.cache_clear()
