@@ -1,5 +1,6 @@
 """docs/demo.ipynb runs from its first cell to its last, but for the one that installs what it wants."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -20,6 +21,14 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 5
+
+
+def test_the_first_cell_installs_the_clone():
+    """pip takes a folder without a slash for the name of a package on the index."""
+    source = nbformat.read(NOTEBOOK, as_version=4).cells[1].source
+    [requirement] = re.findall(r'^%pip install .*(".*")$', source, re.MULTILINE)
+    path = eval(f"f{requirement}", {"folder": Path("sd-webui-tcd")}).removesuffix("[demo]")
+    assert Path(path).is_absolute()
 
 
 @pytest.mark.slow

@@ -105,6 +105,7 @@ def test_xyz_plot(page, save):
         page(f"script_txt2img_xyz_plot_{axis}_values").locator("textarea").fill(values)
     page.generate()
     page("txt2img_gallery").locator("img").first.wait_for()
+    page.page.add_style_tag(content=".icon-buttons { visibility: hidden }")  # they cover a label
     save(page, "xyz", *map(page, (SCRIPTS, "script_txt2img_xyz_plot_y_values", "txt2img_gallery")))
 
 
