@@ -127,11 +127,15 @@ def make_one(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     return gain * make_weight(name, shape)
 
 
+def draw_encoded_image() -> torch.Tensor:
+    """What an image encoder would make of an image, (1, IMAGE_WIDTH)."""
+    return torch.randn(1, IMAGE_WIDTH, generator=torch.Generator().manual_seed(0))
+
+
 def make_encoded_image() -> str:
-    """What an image encoder would make of an image, as the extension's API wants it."""
-    encoding = torch.randn(1, IMAGE_WIDTH, generator=torch.Generator().manual_seed(0))
+    """The same as the extension's API wants it."""
     buffer = io.BytesIO()
-    torch.save({"image_embeds": encoding}, buffer)
+    torch.save({"image_embeds": draw_encoded_image()}, buffer)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

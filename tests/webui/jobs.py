@@ -81,7 +81,7 @@ class Jobs:
         file: Path | None = self.records / f"{next(self.numbers)}.npz" if record else None
         status, body = self.post(kind, *tcd, record=file, **fields)
         assert status == 200, body
-        images = [Image.open(io.BytesIO(base64.b64decode(image))) for image in body["images"]]
+        images = [decode(image) for image in body["images"]]
         return Result(images, json.loads(body["info"]), dict(numpy.load(file)) if file else None)
 
     def txt2img(self, *tcd, **fields):
@@ -114,6 +114,10 @@ def encode(image):
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=None)
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def decode(image):
+    return Image.open(io.BytesIO(base64.b64decode(image)))
 
 
 def make_image(size=128):

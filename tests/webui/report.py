@@ -40,6 +40,7 @@ COLUMNS = {
     "test_screenshots_page": "screenshots",
     "test_miniature": "miniature",
     "test_uses": "uses",
+    "test_uses_controlnet": "uses",
     "test_reload": "reload",
     "test_start": "start",
     "test_other_extensions": "extensions",
