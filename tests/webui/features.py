@@ -109,6 +109,11 @@ class Features:
         return {schedule["label"] for schedule in self.get("/sdapi/v1/schedulers")}
 
     @cached_property
+    def can_fix_steps(self) -> bool:
+        """Whether a setting decides if img2img runs all steps or a share of them. Others always run all."""
+        return "img2img_fix_steps" in self.get("/sdapi/v1/options")
+
+    @cached_property
     def can_paste(self) -> bool:
         """Whether requests can bring an infotext. (Some fail over any, by a check of their own.)"""
         job = {"infotext": "a\nSteps: 1, Sampler: Euler a, CFG scale: 1, Seed: 1, Size: 64x64"}

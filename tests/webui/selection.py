@@ -8,6 +8,7 @@ from .features import LACKS
 
 long = pytest.mark.long
 MINIATURE = "model as small as the miniature"
+FIX_STEPS = "setting for the number of img2img steps"
 
 HERE = Path(__file__).parent
 THIS = {"sd-webui-tcd": HERE.parents[1]}

@@ -37,14 +37,19 @@ def replay(record, gamma, start=None):
     return distances, timesteps
 
 
+def get_timesteps(steps):
+    """diffusers'."""
+    scheduler = diffusers.TCDScheduler()
+    scheduler.set_timesteps(steps)
+    return scheduler.timesteps.tolist()
+
+
 @pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(0.75, marks=long), 1])
 @pytest.mark.parametrize(("steps", "cfg_scale"), [(1, 1), (4, 1), (8, 2), pytest.param(50, 1, marks=long)])
 def test_txt2img(jobs, steps, cfg_scale, gamma):
     record = jobs.txt2img(gamma, record=True, steps=steps, cfg_scale=cfg_scale).record
     distances, timesteps = replay(record, gamma)
-    scheduler = diffusers.TCDScheduler()
-    scheduler.set_timesteps(steps)
-    assert timesteps == scheduler.timesteps.tolist()
+    assert timesteps == get_timesteps(steps)
     assert max(distances) <= LIMIT
 
 
@@ -65,12 +70,13 @@ def test_a_v_prediction_checkpoint(jobs, webui):
 
 
 def test_another_schedule(jobs, webui):
-    """Simple's noise levels are the table's own, so the reference can take its timesteps."""
+    """Simple's noise levels are the table's own, so the reference can take its timesteps. WebUIs differ in these."""
     needs(webui.has_schedules, "list of schedules")
     needs("Simple" in webui.schedules, "schedule Simple")
     record = jobs.txt2img(0.3, record=True, steps=8, scheduler="Simple").record
     distances, timesteps = replay(record, 0.3)
-    assert timesteps == [999, 874, 749, 624, 499, 374, 249, 124]
+    assert timesteps[0] == 999
+    assert timesteps != get_timesteps(8)
     assert max(distances) <= LIMIT
 
 
@@ -88,10 +94,13 @@ def start_of(record):
 
 
 @pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(1, marks=long)])
-def test_img2img(jobs, gamma):
+def test_img2img(jobs, webui, gamma):
     record = jobs.img2img(gamma, record=True, steps=8, denoising_strength=0.5).record
     distances, timesteps = replay(record, gamma, start_of(record))
-    assert timesteps == [639, 499, 379, 259, 139]  # the host's count: int(0.5 * 8) + 1
+    if webui.can_fix_steps:
+        assert timesteps == [639, 499, 379, 259, 139]  # the host's count: int(0.5 * 8) + 1
+    else:
+        assert timesteps == get_timesteps(16)[8:]  # it runs all that were asked for
     assert max(distances) <= LIMIT
 
 

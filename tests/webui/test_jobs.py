@@ -9,7 +9,7 @@ import webuiapi
 from tcd_sampler import messages
 
 from .jobs import NOTHING, mask
-from .selection import long, needs
+from .selection import FIX_STEPS, long, needs
 
 
 def assert_is_an_image(result):
@@ -80,8 +80,9 @@ def test_tcds_schedule_with_another_sampler(jobs, webui):
     ("strength", "fix_steps", "calls"),
     [(0.5, False, 5), pytest.param(0.5, True, 8, marks=long), (0.01, True, 8), pytest.param(1, True, 8, marks=long)],
 )
-def test_img2img(jobs, strength, fix_steps, calls):
+def test_img2img(jobs, webui, strength, fix_steps, calls):
     """At strength 0.01 and exactly the asked steps, the host takes the tail of a schedule of 800."""
+    needs(fix_steps or webui.can_fix_steps, FIX_STEPS)
     overrides = {"img2img_fix_steps": fix_steps}
     result = jobs.img2img(steps=8, denoising_strength=strength, record=True, override_settings=overrides)
     assert_is_an_image(result)

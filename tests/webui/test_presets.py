@@ -9,7 +9,7 @@ from tcd_sampler.presets import BUILT_IN
 
 from . import loras
 from .jobs import NOTHING, make_image, mask
-from .selection import long, needs
+from .selection import FIX_STEPS, long, needs
 
 SD15 = {"sd_model_checkpoint": "small-sd15.safetensors"}
 SMALL = {"width": 64, "height": 64, "override_settings": SD15}
@@ -243,7 +243,8 @@ def test_warnings_on_the_schedule(warnings, webui):
     assert warnings(steps=4, override_settings=overrides, **schedule) == [sentence]
 
 
-def test_warnings_on_the_strength(warnings):
+def test_warnings_on_the_strength(warnings, webui):
+    needs(webui.can_fix_steps, FIX_STEPS)
     fields = {"kind": "img2img", "steps": 4, "denoising_strength": 0.5}
     assert warnings(**fields) == [messages.STEPS.format(strength=0.5, run=3, steps=4, more=6)]
     assert warnings(**fields, override_settings={**SD15, "img2img_fix_steps": True}) == []
