@@ -4,10 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
 from tcd_sampler.lab.training.command import SMOKE, Plan, train
+from tests.support.pipelines import make_sd15, make_sdxl
 
 BATCH = 1
 PLAN = replace(SMOKE, vae=1, scenes=8, unet=1, tcd=1, lcm=1, classifier=1)
@@ -57,3 +60,15 @@ def model(loaded):
     """The same one for all tests: load another to change its weights."""
     loaded.use_lora(None)
     return loaded
+
+
+@pytest.fixture(params=[make_sd15, make_sdxl], ids=["SD 1.5", "SDXL"])
+def checkpoint(request, tmp_path):
+    """A tiny checkpoint's file, the folder of its configuration, and its pipeline in diffusers."""
+    torch.manual_seed(0)
+    pipeline, tensors = request.param()
+    pipeline.save_pretrained(tmp_path / "config")
+    save_file(tensors, tmp_path / "model.safetensors")
+    half = pipeline.to(torch.float16).to(torch.float32)
+    half.set_progress_bar_config(disable=True)
+    return tmp_path / "model.safetensors", str(tmp_path / "config"), half
