@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .demo.generation import Request, complete_prompt, generate
 from .demo.load import load_model
@@ -42,7 +42,7 @@ def draw_grid(model: Model, request: Request) -> Image.Image:
         for x, (label, one) in enumerate(row.items()):
             left, top = x * SIDE, y * (SIDE + LABEL)
             draw.text((left + SIDE // 2, top + LABEL // 2), label, "black", font, anchor="mm")
-            grid.paste(generate(model, one).resize((SIDE, SIDE)), (left, top + LABEL))
+            grid.paste(ImageOps.pad(generate(model, one), (SIDE, SIDE), color="white"), (left, top + LABEL))
     return grid
 
 

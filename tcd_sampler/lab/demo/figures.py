@@ -19,7 +19,7 @@ CSS = """
 }
 .strip figure { margin: 0; }
 #images .image { display: block; aspect-ratio: 1; padding: 0; background: var(--background-fill-secondary); }
-#images .strip img { display: block; width: 100%; height: 100%; margin: 0; }
+#images .strip img { display: block; width: 100%; height: 100%; object-fit: contain; margin: 0; }
 .strip figcaption { text-align: center; }
 .strip details, .strip .details { font-size: .8em; }
 .strip summary { cursor: pointer; }
