@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..gamma import DEFAULT_GAMMA
 from . import messages
+from .demo.arguments import add_model
 
 EXTRAS = {
     "parity": ("diffusers", "matplotlib", "PIL"),
@@ -26,19 +27,6 @@ EXTRAS["evaluation"] = tuple(dict.fromkeys(EXTRAS["demo"] + EXTRAS["parity"]))
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
-
-Add = Callable[..., argparse.Action]
-
-
-def add_model(add: Add) -> None:
-    add(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="an SDXL, SD 1.5 or SD 2.1 checkpoint (default: the bundled miniature)",
-    )
-    add("--lora", type=Path, metavar="FILE", help="a TCD LoRA for --checkpoint")
-    add("--config", help="the checkpoint's configuration in diffusers' layout: a folder or a Hugging Face repository")
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +42,12 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add("--gamma", default=f"{DEFAULT_GAMMA:g}", help="0 to 1 (default: %(default)s)")
     add("--seed", type=int, default=0, help="-1 for a random one (default: %(default)s)")
     add("--sampler", default="TCD", help="TCD, LCM, Euler a or DPM++ 2M (default: %(default)s)")
-    add("--cfg-scale", type=float, help="1 to 30 (default: 1 with a LoRA, otherwise the model's)")
+    add("--cfg-scale", type=float, help="1 to 30 (default: 1 with a LoRA for the sampler, otherwise the model's)")
     add(
         "--size",
         type=int,
-        help="pixels of each side, a multiple of 8; with --image, of the shorter side (default: the model's)",
+        help="pixels of each side, a multiple of 8; with --image or --control-image, of the shorter side "
+        "(default: the model's)",
     )
     add("--image", type=Path, metavar="FILE", help="the image to start from (img2img); it is scaled to --size")
     add("--mask", type=Path, metavar="FILE", help="an image that is white where --image is to be inpainted")
@@ -191,7 +180,7 @@ def check_packages(subcommand: Subcommand) -> None:
 def check_files(args: argparse.Namespace) -> None:
     """Raises UserError if a file for the demo's commands is not what its option needs."""
     if args.subcommand.extra == "demo":
-        import_module("tcd_sampler.lab.demo.files").check_files(args)
+        import_module("tcd_sampler.lab.demo.options").check_files(args)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,7 +37,31 @@ NOT_THE_MINIATURE = "{file} cannot be loaded as the miniature ({reason})."
 LORA_FOR_ANOTHER_FAMILY = "{file} is a LoRA for {family}, but the checkpoint is {checkpoint_family}."
 LORA_DOES_NOT_FIT = "{file} cannot be loaded as a LoRA for this checkpoint ({reason})."
 NO_LAYER_FITS = "none of its layers is in the UNet"
+LORA_FOR_SAMPLER = "{lora} is used with the sampler {sampler} only."
+LORA_FOR_ALL = "{lora} is used with every sampler."
+NOT_A_WEIGHT = "--lora must be FILE or FILE:WEIGHT with a number as the weight, got {value}."
+LORA_TWICE = "--lora must name LoRAs with different file names, got {lora} twice."
 OUT_OF_MEMORY = "There is not enough memory for this model and size. Try a smaller size."
+
+# ControlNets and IP-Adapters
+
+OPTION_NEEDED = "{field} needs {needed}."
+NOT_A_CONTROLNET = "--controlnet must be a ControlNet, got {file} (it has no layer for a control image)."
+NOT_A_CONTROLNET_FOLDER = (
+    "--controlnet must be a .safetensors file or a folder with the config.json of a ControlNetModel, got {folder}."
+)
+NOT_AN_IP_ADAPTER = "--ip-adapter must be an IP-Adapter for CLIP's image encoder, got {file}."
+GUIDE_FOR_ANOTHER_FAMILY = "{field}: {file} is for {family}, but the checkpoint is {checkpoint_family}."
+GUIDE_DOES_NOT_FIT = "{field}: {file} cannot be loaded for this checkpoint ({reason})."
+NOT_AN_IMAGE_ENCODER = (
+    "--image-encoder must be a folder with a CLIP image encoder (config.json and model.safetensors) or "
+    "owner/name/folder on Hugging Face, got {encoder}."
+)
+ENCODER_DOES_NOT_FIT = "{adapter} needs an image encoder with {size} {width}, got {encoder} with {found}."
+CANNOT_DOWNLOAD_ENCODER = (
+    "The image encoder {encoder} cannot be downloaded ({reason}). Connect to the internet, or copy its config.json and "
+    "model.safetensors into a folder and pass that folder with --image-encoder."
+)
 
 # Requests
 
@@ -48,7 +72,7 @@ UNKNOWN_SAMPLER = "--sampler must be one of {names}, got {value}."
 NO_THING = "The prompt must name one or two of these things: {things}. Got {prompt!r}."
 IGNORED = "Ignored words: {words}."
 ADDED = "Added: {phrases}."
-SCALED = "Scaled --image from {before} to {after}."
+SCALED = "Scaled {field} from {before} to {after}."
 TOO_FEW_IMAGES = "--images must be {low} or more, got {value}."
 
 # Files

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from tcd_sampler.errors import UserError
 from tcd_sampler.lab.demo.checkpoint import load_checkpoint
 from tcd_sampler.lab.demo.generation import Request, generate
-from tcd_sampler.lab.miniature.layout import get_unet_keys, to_sdxl
+from tcd_sampler.lab.miniature.layout import to_sdxl
 
 pytestmark = pytest.mark.slow
 
@@ -41,27 +41,6 @@ def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
         theirs = pipeline(PROMPT, negative_prompt=negative or None, generator=generator, **options).images[0]
         ours = generate(model, Request(PROMPT, gamma=0.0, guidance=3.0, seed=3, size=SIZE, negative=negative))
         assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
-
-
-def test_a_lora_is_for_tcd_alone(checkpoint, tmp_path):
-    path, config, pipeline = checkpoint
-    names = [key for key in get_unet_keys(list(pipeline.unet.state_dict())) if key.endswith("attn2.to_k.weight")]
-    weights = {}
-    for name in names:
-        kohya = f"lora_unet_{name.removesuffix('.weight').replace('.', '_')}"
-        width, context = pipeline.unet.state_dict()[name].shape
-        weights |= {f"{kohya}.lora_down.weight": torch.randn(4, context), f"{kohya}.alpha": torch.tensor(4.0)}
-        weights[f"{kohya}.lora_up.weight"] = torch.randn(width, 4)
-    save_file(weights, tmp_path / "lora.safetensors")
-    model = load_checkpoint(path, tmp_path / "lora.safetensors", config)
-    assert model.loras == {"tcd": "lora"}
-    request = Request(PROMPT, size=SIZE, guidance=1.0)
-    with_lora = generate(model, request).tobytes()
-    model.use_lora(None)
-    assert with_lora != generate(load_checkpoint(path, config=config), request).tobytes()
-    assert request.get_guidance(model) == 1
-    assert Request(PROMPT).get_guidance(model) == 1
-    assert Request(PROMPT).get_guidance(load_checkpoint(path, config=config)) == 7
 
 
 def test_a_checkpoint_with_a_missing_part_is_refused(checkpoint):

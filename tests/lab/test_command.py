@@ -169,7 +169,7 @@ BUGS = [(raise_value_error, ValueError), (raise_key_error, KeyError), (multiply,
 
 @pytest.mark.parametrize(("bug", "error"), BUGS)
 def test_a_bug_keeps_its_traceback(bug, error, monkeypatch, tmp_path):
-    model = SimpleNamespace(read_prompt=None, threads=None)
+    model = SimpleNamespace(read_prompt=None, threads=None, control_image=None)
     monkeypatch.setattr("tcd_sampler.lab.demo.generate.load_model", lambda args: model)
     monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", bug)
     with pytest.raises(error):
@@ -185,7 +185,7 @@ def show(model, tmp_path, prompt="a red ball", steps=4):
 @pytest.mark.parametrize(("bug", "error"), BUGS)
 def test_a_bug_in_the_page_keeps_its_traceback_too(bug, error, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", bug)
-    model = SimpleNamespace(loras={"tcd": "lora"}, read_prompt=None, threads=None)
+    model = SimpleNamespace(read_prompt=None, threads=None)
     assert show(model, tmp_path) == "Internal error: see the terminal."
     assert re.search(rf"^Traceback.*^{error.__name__}: ", capsys.readouterr().err, re.MULTILINE | re.DOTALL)
 

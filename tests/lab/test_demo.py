@@ -22,7 +22,7 @@ from tests.unit.tables import TABLE
 PROMPT = "a red ball on the left and a blue dotted tree on the right, on snow, at night"
 
 
-ANY = {"read_prompt": None, "threads": None}
+ANY = {"read_prompt": None, "threads": None, "control_image": None}
 """Of a model that takes any prompt."""
 
 

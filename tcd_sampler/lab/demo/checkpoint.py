@@ -1,6 +1,6 @@
 """Single-file checkpoints of SDXL and SD 1.5 as models to generate with, loaded by diffusers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,18 +9,19 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.loaders.single_file_utils import SingleFileComponentError
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 
 from ...errors import UserError
 from ...loras.header import SD2, SDXL
 from .. import messages
 from .configuration import CONFIGURATIONS, write_configuration
+from .download import download
 from .errors import first_line, is_out_of_memory, refuse_without_memory
 from .files import check_checkpoint, check_config, check_lora
-from .lora import add_lora
-from .model import Conditioning, Model
+from .guides import get_image_encoder, use_controlnet, use_ip_adapter
+from .lora import TEXT_ENCODERS, add_lora, find_sampler
+from .model import Conditioning, LoRA, Model
+from .options import Guide, WeightedLoRA
 
 SIZES = {SDXL: 1024}
 REPOSITORIES = {SD2: "stabilityai/stable-diffusion-2-1"}
@@ -29,21 +30,27 @@ REPOSITORIES = {SD2: "stabilityai/stable-diffusion-2-1"}
 CONFIGURATION_FILES = ["*.json", "*/*.json", "*/*.txt"]
 
 
-def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = None) -> Model:
-    """Loads a checkpoint, and a LoRA for TCD. Raises UserError if a file is unsuitable.
+def load_checkpoint(
+    path: Path,
+    loras: Sequence[WeightedLoRA] = (),
+    config: str | None = None,
+    controlnet: Guide | None = None,
+    ip_adapter: Guide | None = None,
+) -> Model:
+    """Loads a checkpoint and what is used with it. Raises UserError if a file is unsuitable.
 
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
     By default it is the built-in one, or for SD 2.1 the one that diffusers knows, which is downloaded once.
+    An IP-Adapter's image encoder on the hub is downloaded once, too.
     """
     family = check_checkpoint(path)
     if config is not None:
         check_config(config, family)
-    if lora is not None:
-        check_lora(lora, family)  # before the checkpoint is loaded, which takes minutes
+    for lora in loras:
+        check_lora(lora.file, family)  # before the checkpoint is loaded, which takes minutes
+    encoder = None if ip_adapter is None else get_image_encoder(ip_adapter)
     pipeline = load_pipeline(path, family, config)
-    if lora is not None:
-        add_lora(pipeline.unet, lora, "tcd", family)
-    return Model(
+    model = Model(
         name=path.stem,
         unet=pipeline.unet,
         vae=pipeline.vae,
@@ -51,8 +58,26 @@ def load_checkpoint(path: Path, lora: Path | None = None, config: str | None = N
         alphas_cumprod=get_alphas_cumprod(pipeline),
         size=SIZES.get(family, 512),
         prediction_type=pipeline.scheduler.config.prediction_type,
-        loras={} if lora is None else {"tcd": lora.stem},
+        loras=add_loras(pipeline, loras, family),
+        adapted=pipeline,
     )
+    model.use_lora(None)
+    with refuse_without_memory():
+        if controlnet is not None:
+            use_controlnet(model, controlnet)
+        if ip_adapter is not None and encoder is not None:
+            use_ip_adapter(model, pipeline, ip_adapter, encoder)
+    return model
+
+
+def add_loras(pipeline: Any, loras: Sequence[WeightedLoRA], family: str) -> dict[str, LoRA]:
+    """Adds LoRAs to the pipeline and returns them by the names of their adapters."""
+    encoders = {name: getattr(pipeline, name) for name in TEXT_ENCODERS if hasattr(pipeline, name)}
+    added = {}
+    for i, lora in enumerate(loras):
+        add_lora(pipeline.unet, lora.file, f"adapter{i}", family, encoders)
+        added[f"adapter{i}"] = LoRA(lora.file.stem, lora.weight, find_sampler(lora.file))
+    return added
 
 
 def load_pipeline(path: Path, family: str, config: str | None) -> Any:
@@ -80,10 +105,7 @@ def get_configuration(family: str, config: str | None) -> Iterator[Path]:
 
 def download_configuration(repository: str) -> Path:
     """Returns the folder of a repository's configuration, which is downloaded once. Raises UserError."""
-    try:
-        return Path(snapshot_download(repository, allow_patterns=CONFIGURATION_FILES))
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise UserError(messages.CANNOT_DOWNLOAD_CONFIG, repository=repository, reason=first_line(error)) from error
+    return download(repository, CONFIGURATION_FILES, messages.CANNOT_DOWNLOAD_CONFIG, repository=repository)
 
 
 def load_single_file(kind: Any, path: Path, family: str, **options: Any) -> Any:

@@ -3,7 +3,6 @@
 This module imports neither diffusers nor gradio: a wrong file is refused before the seconds that these take to import.
 """
 
-import argparse
 import json
 import re
 from pathlib import Path
@@ -34,23 +33,6 @@ CHECKPOINT = re.compile(
 
 OTHER_ADVICE = {shared.PICKLE_FILE: messages.NOT_SAFETENSORS, shared.LFS_POINTER: messages.IS_LFS_POINTER}
 """The lab's messages in place of those whose advice is for LoRAs in a WebUI."""
-
-
-def check_files(args: argparse.Namespace) -> None:
-    """Raises UserError if a file that an option of the demo names is not what that option needs."""
-    given = {name: value for name, value in vars(args).items() if value is not None}
-    for name in given.keys() & {"image", "mask"}:
-        check_image(f"--{name}", given[name])
-    if "checkpoint" in given:
-        family = check_checkpoint(given["checkpoint"])
-        if "lora" in given:
-            check_lora(given["lora"], family)
-        if "config" in given:
-            check_config(given["config"], family)
-    elif "lora" in given:
-        raise UserError(messages.LORA_WITHOUT_CHECKPOINT)
-    elif "config" in given:
-        raise UserError(messages.CONFIG_WITHOUT_CHECKPOINT)
 
 
 def check_readable(field: str, path: Path) -> None:

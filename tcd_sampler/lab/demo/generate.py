@@ -54,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe_scaling(model: Model, request: Request) -> str:
-    """Returns a sentence if the image to start from is scaled, or ""."""
-    if request.image is None or request.image.size == get_size(model, request):
-        return ""
-    before, after = (f"{width}x{height}" for width, height in (request.image.size, get_size(model, request)))
-    return messages.SCALED.format(before=before, after=after)
+    """Returns a sentence for the image to start from and for the control image if it is scaled, or ""."""
+    lines = []
+    for field, image in (("--image", request.image), ("--control-image", model.control_image)):
+        if image is not None and image.size != get_size(model, request):
+            before, after = (f"{width}x{height}" for width, height in (image.size, get_size(model, request)))
+            lines.append(messages.SCALED.format(field=field, before=before, after=after))
+    return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Generates images: txt2img, img2img and inpainting."""
 
+import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class Request:
     """The CFG scale. None: 1 with a guidance-distilled LoRA, otherwise the model's."""
 
     size: int | None = None
-    """Pixels of each side, by default those that the model was trained for. With an image: of its shorter side."""
+    """Pixels of each side, by default those that the model was trained for. With an image: of the shorter side."""
 
     image: Image.Image | None = None
     mask: Image.Image | None = None
@@ -62,8 +63,8 @@ class Request:
             raise UserError(messages.MASK_WITHOUT_IMAGE)
 
     def get_guidance(self, model: Model) -> float:
-        distilled = self.sampler.lora in model.loras
-        return self.guidance if self.guidance is not None else 1.0 if distilled else model.guidance
+        default = 1.0 if model.has_lora_for(self.sampler.lora) else model.guidance
+        return default if self.guidance is None else self.guidance
 
     def describe(self, model: Model) -> str:
         """Returns the settings as a WebUI writes them under an image, and reads them to generate it again."""
@@ -81,8 +82,8 @@ class Request:
             settings["Denoising strength"] = f"{self.strength:g}"
         if self.sampler is TCD:
             settings["TCD gamma"] = f"{self.gamma:g}"
-        lora = model.loras.get(self.sampler.lora or "")
-        prompt = self.prompt if lora is None else f"{self.prompt} <lora:{lora}:1>"
+        settings |= {f"ControlNet {i}": json.dumps(unit, ensure_ascii=False) for i, unit in enumerate(model.units)}
+        prompt = " ".join([self.prompt, *(lora.tag for lora in model.get_loras(self.sampler.lora).values())])
         negative = [f"Negative prompt: {self.negative}"] if self.negative else []
         return "\n".join([prompt, *negative, ", ".join(f"{key}: {value}" for key, value in settings.items())])
 
@@ -118,16 +119,17 @@ def check_range(field: str, value: float, low: float, high: float) -> None:
 def get_size(model: Model, request: Request) -> tuple[int, int]:
     """Returns the width and height to generate, which are multiples of PIXELS_PER_LATENT.
 
-    An image to start from keeps its shape and gets the model's size on its shorter side, since a UNet repeats things
-    in images much larger than those that it was trained with. Its longer side is at most LONGEST times as long.
+    An image to start from, or else a control image, keeps its shape and gets the model's size on its shorter side,
+    since a UNet repeats things in images much larger than those that it was trained with. Its longer side is at most
+    LONGEST times as long.
     """
     side = request.size or model.size
-    if request.image is None:
+    image = request.image or model.control_image
+    if image is None:
         return side, side
-    scale = side / min(request.image.size)
+    scale = side / min(image.size)
     width, height = (
-        round(min(pixels * scale, side * LONGEST) / PIXELS_PER_LATENT) * PIXELS_PER_LATENT
-        for pixels in request.image.size
+        round(min(pixels * scale, side * LONGEST) / PIXELS_PER_LATENT) * PIXELS_PER_LATENT for pixels in image.size
     )
     return width, height
 

@@ -16,7 +16,7 @@ from ..miniature.layout import from_sdxl
 from ..miniature.prompt import read_prompt
 from .errors import first_line
 from .lora import add_lora
-from .model import Conditioning, Model
+from .model import Conditioning, LoRA, Model
 
 GUIDANCE = 3.0
 
@@ -50,7 +50,8 @@ def load_miniature(checkpoint: Path | None = None, loras: dict[str, Path] | None
         alphas_cumprod=DDPMScheduler(**BETAS).alphas_cumprod,
         size=SIZE,
         guidance=GUIDANCE,
-        loras={name: path.stem for name, path in loras.items()},
+        loras={name: LoRA(path.stem, sampler=name) for name, path in loras.items()},
+        adapted=unet,
         threads=1,  # its tensors are so small that several threads mostly wait for each other
         read_prompt=read_prompt,
     )

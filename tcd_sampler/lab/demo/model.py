@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+from PIL import Image
 
 from ..denoiser import EPSILON, DiscreteDenoiser
 from ..miniature.prompt import ReadPrompt
 
 Conditioning = dict[str, Any]
-"""The UNet's arguments other than latents and timesteps. All tensors, also in dictionaries, have one row per image."""
+"""The UNet's arguments other than latents and timesteps. All tensors, also nested ones, have one row per image."""
 
 
 class Encode(Protocol):
@@ -19,6 +20,20 @@ class Encode(Protocol):
     def __call__(
         self, prompts: list[str], negative: str, width: int, height: int
     ) -> tuple[Conditioning, Conditioning]: ...
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """A LoRA in a model's networks: the name of its file, as WebUIs use it in prompts, and its weight."""
+
+    name: str
+    weight: float = 1.0
+    sampler: str | None = None
+    """The Sampler.lora that turns it on, or None to use it with every sampler."""
+
+    @property
+    def tag(self) -> str:
+        return f"<lora:{self.name}:{self.weight:g}>"
 
 
 @dataclass
@@ -37,8 +52,17 @@ class Model:
     guidance: float = 7.0
     """The CFG scale without a guidance-distilled LoRA."""
 
-    loras: dict[str, str] = field(default_factory=dict)
-    """Names of LoRA files, as WebUIs use them in prompts, by the names of the samplers' adapters."""
+    loras: dict[str, LoRA] = field(default_factory=dict)
+    """By the names of their adapters."""
+
+    adapted: Any = None
+    """The pipeline, or the UNet, that turns the LoRAs on and off. None without LoRAs."""
+
+    control_image: Image.Image | None = None
+    """The ControlNet's image. Without an image to start from, it determines the shape."""
+
+    units: list[str] = field(default_factory=list)
+    """ControlNet and IP-Adapter as infotexts of units in the WebUI's ControlNet extension."""
 
     threads: int | None = None
     """CPU threads to generate with; by default torch's own choice."""
@@ -51,13 +75,22 @@ class Model:
         device: torch.device = self.unet.device
         return device
 
+    def has_lora_for(self, name: str | None) -> bool:
+        """Whether a LoRA is there for this Sampler.lora."""
+        return name is not None and any(lora.sampler == name for lora in self.loras.values())
+
+    def get_loras(self, name: str | None) -> dict[str, LoRA]:
+        """Returns the LoRAs that are used with a Sampler.lora, by the names of their adapters."""
+        return {adapter: lora for adapter, lora in self.loras.items() if lora.sampler in (name, None)}
+
     def use_lora(self, name: str | None) -> None:
-        """Turns on one of the LoRAs, or none if the name is None or unknown."""
-        if name in self.loras:
-            self.unet.set_adapters(name)
-            self.unet.enable_lora()
+        """Turns on the LoRAs that are used with a Sampler.lora, and turns off the others."""
+        active = self.get_loras(name)
+        if active:
+            self.adapted.set_adapters(list(active), [lora.weight for lora in active.values()])
+            self.adapted.enable_lora()
         elif self.loras:
-            self.unet.disable_lora()
+            self.adapted.disable_lora()
 
     @torch.no_grad()
     def to_latents(self, images: torch.Tensor) -> torch.Tensor:
@@ -102,5 +135,10 @@ def as_network(unet: Any) -> Callable[..., torch.Tensor]:
     return network
 
 
-def concatenate(a: Conditioning, b: Conditioning) -> Conditioning:
-    return {key: concatenate(a[key], b[key]) if isinstance(a[key], dict) else torch.cat([a[key], b[key]]) for key in a}
+def concatenate(a: Any, b: Any) -> Any:
+    """Returns tensors, or dictionaries or lists of them, with the rows of both."""
+    if isinstance(a, dict):
+        return {key: concatenate(a[key], b[key]) for key in a}
+    if isinstance(a, list):
+        return [concatenate(*both) for both in zip(a, b)]
+    return torch.cat([a, b])

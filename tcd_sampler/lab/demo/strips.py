@@ -29,7 +29,9 @@ class Strip:
 
 def get_samplers(model: Model, samplers: Iterable[Sampler]) -> list[Sampler]:
     """Returns the samplers that need no LoRA or have one. TCD is always among them: distilled models need no LoRA."""
-    return [sampler for sampler in samplers if sampler is TCD or sampler.lora is None or sampler.lora in model.loras]
+    return [
+        sampler for sampler in samplers if sampler is TCD or sampler.lora is None or model.has_lora_for(sampler.lora)
+    ]
 
 
 def compare_samplers(model: Model, request: Request) -> list[Strip]:
