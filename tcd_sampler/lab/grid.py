@@ -1,4 +1,7 @@
-"""The command grid: compares samplers at 2 to 20 steps, and four gammas, in one image."""
+"""The command grid: compares samplers at 2 to 20 steps, and four gammas, in one image.
+
+LCM is left out without a LoRA for it.
+"""
 
 import argparse
 import sys
@@ -10,6 +13,7 @@ from .demo.generation import Request, complete_prompt, generate
 from .demo.load import load_model
 from .demo.model import Model
 from .demo.samplers import SAMPLERS
+from .demo.strips import get_samplers
 from .output import check_output, write_image
 
 STEPS = (2, 4, 8, 20)
@@ -24,10 +28,13 @@ LABEL = 28
 
 
 def draw_grid(model: Model, request: Request) -> Image.Image:
-    """Returns a row of images for each sampler over steps, and a row over gamma below them."""
+    """Returns a row of images for each sampler over steps, and a row over gamma below them.
+
+    Samplers whose LoRA the model lacks are left out, except TCD.
+    """
     rows = [
-        {f"{name}, {steps} steps": replace(request, sampler=sampler, steps=steps) for steps in STEPS}
-        for name, sampler in SAMPLERS.items()
+        {f"{sampler.name}, {steps} steps": replace(request, sampler=sampler, steps=steps) for steps in STEPS}
+        for sampler in get_samplers(model, SAMPLERS.values())
     ]
     rows.append(
         {

@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from tcd_sampler import get_sigmas_tcd, sample_tcd
 from tcd_sampler.errors import UserError
-from tcd_sampler.lab import messages
+from tcd_sampler.lab import grid, messages
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.generation import InitialImage, Request, generate, get_size, sample
 from tcd_sampler.lab.demo.miniature import load_miniature
-from tcd_sampler.lab.demo.model import GuidedDenoiser
+from tcd_sampler.lab.demo.model import GuidedDenoiser, LoRA, Model
 from tcd_sampler.lab.demo.samplers import SAMPLERS, TCD
 from tests.support.messages import refused
 from tests.unit.tables import TABLE
@@ -229,7 +229,7 @@ def test_the_command_writes_an_image_with_its_settings(shipped, tmp_path, capsys
     assert run("--prompt", PROMPT, "--steps", 3, "--gamma", "0.5", "--seed", 4, "--output", output) == 0
     settings = (
         f"{PROMPT} <lora:miniature-tcd-lora:1>\nSteps: 3, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 4, "
-        "Size: 128x128, Model: miniature, TCD gamma: 0.5"
+        "Size: 128x128, Model: miniature, RNG: CPU, TCD gamma: 0.5"
     )
     with Image.open(output) as image:
         assert image.size == (128, 128)
@@ -339,3 +339,12 @@ def test_a_lora_of_other_widths_is_refused(model, tmp_path):
     save_file(weights, tmp_path / "wide.safetensors")
     with refused(messages.LORA_DOES_NOT_FIT, file="wide.safetensors"):
         add_lora(model.unet, tmp_path / "wide.safetensors", "wide")
+
+
+def test_the_grid_leaves_out_a_sampler_without_its_lora(monkeypatch):
+    monkeypatch.setattr(grid, "generate", lambda *_: Image.new("RGB", (8, 8)))
+    rows = []
+    for loras in ({}, {"lcm": LoRA("lcm", sampler="lcm")}):
+        model = Model("model", None, None, None, None, 128, loras=loras)
+        rows.append(grid.draw_grid(model, Request(PROMPT)).height / (grid.SIDE + grid.LABEL))
+    assert rows == [4, 5]

@@ -255,7 +255,8 @@ def test_all_of_them_together_are_diffusers(made):
     image = generate(model, Request(PROMPT, gamma=0.3, size=SIZE))
     assert image.info["parameters"] == (
         f"{PROMPT} <lora:my-tcd:1> <lora:style:-0.7>\n"
-        "Steps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 0, Size: 64x64, Model: model, TCD gamma: 0.3, "
+        "Steps: 4, Sampler: TCD, Schedule type: TCD, CFG scale: 1, Seed: 0, Size: 64x64, Model: model, RNG: CPU, "
+        "TCD gamma: 0.3, "
         'ControlNet 0: "Module: none, Model: controlnet, Weight: 0.6", '
         'ControlNet 1: "Module: ip-adapter-auto, Model: adapter, Weight: 0.8"'
     )

@@ -14,7 +14,7 @@ def add_model(add: Add) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="an SDXL, SD 1.5 or SD 2.1 checkpoint (default: the bundled miniature)",
+        help="an SDXL or SD 1.5 checkpoint, or SD 2.1 (SD 2.1-base needs --config); default: the bundled miniature",
     )
     add(
         "--lora",

@@ -77,6 +77,7 @@ class Request:
             "Seed": self.seed,
             "Size": f"{width}x{height}",
             "Model": model.name,
+            "RNG": "CPU",
         }
         if self.image is not None:
             settings["Denoising strength"] = f"{self.strength:g}"
