@@ -34,6 +34,7 @@ NO_SAMPLER = "TCD preset {preset} needs the sampler {sampler}, which is not inst
 # Errors in the presets' file and from the preset buttons
 
 PRESET_TEXT = "The {field} of a TCD preset must be non-empty text, got {value}."
+NO_PRESET_NAME = "Enter a name for the TCD preset first."
 PRESET_NUMBER = "TCD preset {preset}: {field} must be a number from {low} to {high}, got {value}."
 PRESET_WHOLE_NUMBER = "TCD preset {preset}: {field} must be a whole number from {low} to {high}, got {value}."
 PRESET_FIELDS = "A TCD preset must have a name, and its other fields must be among {fields}; got {value}."

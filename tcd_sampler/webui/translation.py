@@ -23,6 +23,8 @@ def read_translations(language: str) -> dict[str, str]:
 
 
 def fill(message: Message, templates: dict[str, str]) -> str:
-    """Returns a message, and the messages among its values, in the language of the templates."""
+    """Returns a message, the messages among its values, and its field's label, in the language of the templates."""
     values = {key: fill(v, templates) if isinstance(v, Message) else v for key, v in message.values.items()}
+    if "field" in values:
+        values["field"] = templates.get(values["field"], values["field"])
     return templates.get(message.template, message.template).format(**values)

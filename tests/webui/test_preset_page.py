@@ -90,6 +90,9 @@ def test_img2img_also_lists_inpainting_presets(page, folder):
 
 def test_own_presets(txt2img, folder, own_presets):
     page = txt2img
+    page.say("txt2img_tcd_preset", " ")
+    page("txt2img_tcd_save").click()
+    page.wait_for_text(messages.NO_PRESET_NAME)
     page("txt2img_prompt").locator("textarea").fill("a house <lora:tcd-one:0.7>")
     page.set_number("txt2img_steps", 6)
     page.set_number("txt2img_cfg_scale", 1.5)
@@ -262,8 +265,11 @@ def test_in_chinese(browser, start_webui):
         page.see("txt2img_tcd_apply")
         assert page("txt2img_tcd_apply").inner_text() == "应用"
         page("txt2img_tcd_apply").click()
-        page.wait_for_text("LoRA：点“下载 LoRA”获取")
+        page.wait_for_text("点“下载 LoRA”获取")
         assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 预设"
         page.make_small()
         assert "没有启用 TCD LoRA，且" in page.generate()
         page.page.close()
+        status, body = webui.post("/sdapi/v1/txt2img", {"alwayson_scripts": {"TCD": {"args": [7]}}})
+        assert status == 422
+        assert body["detail"].startswith("TCD 伽马")

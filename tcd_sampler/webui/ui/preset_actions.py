@@ -96,14 +96,17 @@ def describe_download(preset: Preset, family: str | None) -> Message:
 def save(name: str, prompt: str, settings: dict[str, Any], is_img2img: bool) -> Outcome:
     """Saves the controls' values and the prompt's first TCD LoRA as a preset.
 
-    Raises UserError if the values are invalid, the name is that of a built-in preset, or the file cannot be written.
+    Raises UserError if there is no name, it is that of a built-in preset, a value is invalid, or the file cannot be
+    written.
     """
+    name = (name or "").strip()
+    if not name:
+        raise UserError(messages.NO_PRESET_NAME)
     settings = {**settings, "steps": round(settings["steps"])}
     found = find_loras(prompt, strips_comments())
     loras = [(lora, weight) for lora, weight in found if weight is not None and is_for_tcd(lora)]
     if loras:
         settings["lora"], settings["weight"] = loras[0]
-    name = (name or "").strip()
     PRESETS.save(Preset(name, **settings))
     return Outcome(Message(messages.SAVED, {"preset": name}), names=list_names(is_img2img), name=name)
 
