@@ -99,8 +99,8 @@ AMBIGUOUS = "{lora} is the alias of several LoRAs, so this WebUI loads none of t
 UNKNOWN = "LoRA {lora} was not found. Check its name or refresh the Lora tab. Some WebUIs skip all LoRAs until then."
 FAMILY = "{lora} is a LoRA for {family}, but the checkpoint is {checkpoint_family}. Use a LoRA for {checkpoint_family}."
 UNSUPPORTED_FORMAT = (
-    "This WebUI cannot load all of {lora} ({format} format). Use a copy in kohya's format: click Apply "
-    "beside the TCD presets, then Convert LoRA."
+    "This WebUI cannot load all of {lora} ({format} format). Use a copy in kohya's format: apply a TCD preset whose "
+    "LoRA is installed, then click Convert LoRA."
 )
 OTHER_LORA = (
     "{lora} is a {method} LoRA, not a TCD LoRA. Remove it, or use sampler {sampler}, {steps} steps and CFG "

@@ -42,7 +42,11 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add("--gamma", default=f"{DEFAULT_GAMMA:g}", help="0 to 1 (default: %(default)s)")
     add("--seed", type=int, default=0, help="-1 for a random one (default: %(default)s)")
     add("--sampler", default="TCD", help="TCD, LCM, Euler a or DPM++ 2M (default: %(default)s)")
-    add("--cfg-scale", type=float, help="1 to 30 (default: 1 with a LoRA for the sampler, otherwise the model's)")
+    add(
+        "--cfg-scale",
+        type=float,
+        help="1 to 30 (default: 1 with a LoRA for the sampler, otherwise 7; the miniature: 3)",
+    )
     add(
         "--size",
         type=int,

@@ -17,6 +17,7 @@ NO_MODEL_INDEX = (
     "--config must be a folder in diffusers' layout (model_index.json, and subfolders with .json and .txt files), "
     "got {config}."
 )
+CONFIG_NEEDED = "{family} checkpoints need --config: a folder or a Hugging Face repository in diffusers' layout."
 CONFIG_FOR_ANOTHER_FAMILY = "--config: {config} is for {pipeline}, but the checkpoint is {checkpoint_family}."
 CANNOT_DOWNLOAD_CONFIG = (
     "The configuration {repository} cannot be downloaded ({reason}). Connect to the internet, or copy that "

@@ -18,7 +18,7 @@ from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.checkpoint import download_configuration
 from tcd_sampler.lab.demo.configuration import write_configuration
-from tcd_sampler.lab.demo.files import check_checkpoint, check_lora
+from tcd_sampler.lab.demo.files import check_checkpoint, check_config, check_lora
 from tcd_sampler.lab.miniature import CHECKPOINT, LORAS
 from tests.support.messages import refused
 
@@ -195,10 +195,16 @@ def test_a_configuration_is_checked(folder, capsys, config, template, values):
 
 
 def test_a_configuration_that_cannot_be_downloaded_is_refused(monkeypatch):
-    """SD 2.1's alone is not built in."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with refused(messages.CANNOT_DOWNLOAD_CONFIG, repository="owner/none"):
         download_configuration("owner/none")
+
+
+def test_sd_21_needs_a_configuration():
+    with refused(messages.CONFIG_NEEDED, family="SD 2.1"):
+        check_config(None, "SD 2.1")
+    check_config(None, "SDXL")
+    check_config("owner/name", "SD 2.1")
 
 
 @pytest.mark.parametrize("family", CONTEXT)

@@ -14,7 +14,7 @@ def add_model(add: Add) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="an SDXL or SD 1.5 checkpoint, or SD 2.1 (SD 2.1-base needs --config); default: the bundled miniature",
+        help="an SDXL or SD 1.5 checkpoint, or SD 2.1 with --config (default: the bundled miniature)",
     )
     add(
         "--lora",
@@ -40,8 +40,8 @@ def add_guides(add: Add) -> None:
         "--control-image",
         type=Path,
         metavar="FILE",
-        help="the image for --controlnet, already prepared (edges, depth, ...): no preprocessor runs. Without --image, "
-        "its shape is that of the generated image",
+        help="the image for --controlnet, already prepared (edges, depth, ...): no preprocessor runs. The generated "
+        "image gets its shape, unless --image sets the shape",
     )
     add("--control-scale", type=float, help="the strength of --controlnet, 0 to 2 (default: 0.5)")
     add("--ip-adapter", type=Path, metavar="FILE", help="an IP-Adapter for --checkpoint, except those for Face ID")

@@ -12,20 +12,17 @@ from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
 
 from ...errors import UserError
-from ...loras.header import SD2, SDXL
+from ...loras.header import SDXL
 from .. import messages
-from .configuration import CONFIGURATIONS, write_configuration
+from .configuration import write_configuration
 from .download import download
 from .errors import first_line, is_out_of_memory, refuse_without_memory
 from .files import check_checkpoint, check_config, check_lora
+from .generation import PIXELS_PER_LATENT
 from .guides import get_image_encoder, use_controlnet, use_ip_adapter
 from .lora import TEXT_ENCODERS, add_lora, find_sampler
 from .model import Conditioning, LoRA, Model
 from .options import Guide, WeightedLoRA
-
-SIZES = {SDXL: 1024}
-REPOSITORIES = {SD2: "stabilityai/stable-diffusion-2-1"}
-"""Where the configuration is that is not built in: SD 2.1 has two prediction types."""
 
 CONFIGURATION_FILES = ["*.json", "*/*.json", "*/*.txt"]
 
@@ -40,12 +37,11 @@ def load_checkpoint(
     """Loads a checkpoint and what is used with it. Raises UserError if a file is unsuitable.
 
     config: a folder or a repository of the hub with the family's configuration and tokenizers, in diffusers' layout.
-    By default it is the built-in one, or for SD 2.1 the one that diffusers knows, which is downloaded once.
+    By default it is the built-in one, which SD 2.1 lacks. A repository's is downloaded once.
     An IP-Adapter's image encoder on the hub is downloaded once, too.
     """
     family = check_checkpoint(path)
-    if config is not None:
-        check_config(config, family)
+    check_config(config, family)
     for lora in loras:
         check_lora(lora.file, family)  # before the checkpoint is loaded, which takes minutes
     encoder = None if ip_adapter is None else get_image_encoder(ip_adapter)
@@ -56,7 +52,7 @@ def load_checkpoint(
         vae=pipeline.vae,
         encode=get_encode(pipeline, family),
         alphas_cumprod=get_alphas_cumprod(pipeline),
-        size=SIZES.get(family, 512),
+        size=pipeline.unet.config.sample_size * PIXELS_PER_LATENT,
         prediction_type=pipeline.scheduler.config.prediction_type,
         loras=add_loras(pipeline, loras, family),
         adapted=pipeline,
@@ -93,14 +89,14 @@ def load_pipeline(path: Path, family: str, config: str | None) -> Any:
 @contextmanager
 def get_configuration(family: str, config: str | None) -> Iterator[Path]:
     """Yields a folder with the configuration. Raises UserError if it cannot be downloaded."""
-    if config is None and family in CONFIGURATIONS:
+    if config is None:
         with TemporaryDirectory(prefix="tcd-") as folder:
             write_configuration(family, Path(folder))
             yield Path(folder)
-    elif config is not None and Path(config).is_dir():
+    elif Path(config).is_dir():
         yield Path(config)
     else:
-        yield download_configuration(config or REPOSITORIES[family])
+        yield download_configuration(config)
 
 
 def download_configuration(repository: str) -> Path:

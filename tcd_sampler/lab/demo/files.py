@@ -13,7 +13,7 @@ from safetensors import safe_open
 from ... import messages as shared
 from ...errors import UserError
 from ...loras.checkpoint import UNET, read_family
-from ...loras.header import BLOCK, DOWN, SAFETENSORS, SDXL, find_fault, read_lora
+from ...loras.header import BLOCK, DOWN, SAFETENSORS, SD2, SDXL, find_fault, read_lora
 from .. import messages
 from .errors import first_line
 
@@ -104,8 +104,15 @@ def check_lora(path: Path, family: str) -> None:
         raise UserError(messages.LORA_WITHOUT_UNET, file=path.name, checkpoint_family=family)
 
 
-def check_config(config: str, family: str) -> None:
-    """Raises UserError if this is neither a folder with the family's configuration nor a repository's name."""
+def check_config(config: str | None, family: str) -> None:
+    """Raises UserError if this is neither a folder with the family's configuration nor a repository's name.
+
+    None is the built-in configuration, which SD 2.1 lacks: its versions differ in it, and not in their files.
+    """
+    if config is None:
+        if family == SD2:
+            raise UserError(messages.CONFIG_NEEDED, family=family)
+        return
     index = Path(config) / "model_index.json"
     if not Path(config).exists():
         if not REPOSITORY.fullmatch(config):

@@ -93,8 +93,7 @@ def check_model_files(given: dict[str, Any]) -> None:
     family = check_checkpoint(given["checkpoint"])
     for lora in parse_loras(given.get("lora", [])):
         check_lora(lora.file, family)
-    if "config" in given:
-        check_config(given["config"], family)
+    check_config(given.get("config"), family)
     if "controlnet" in given:
         check_controlnet(given["controlnet"], family)
     if "ip_adapter" in given:

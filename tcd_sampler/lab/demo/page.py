@@ -57,7 +57,8 @@ def build_page(session: Session) -> gradio.Blocks:
     model = session.model
     with gradio.Blocks(title=TITLE) as page:
         gradio.Markdown(
-            f"# {TITLE}\nTCD generates images in 2 to 50 steps. Model: *{model.name}* ({model.size}x{model.size})."
+            f"# {TITLE}\nCompares TCD with other samplers on the same noise. "
+            f"Model: *{model.name}* ({model.size}x{model.size})."
         )
         with gradio.Row():
             with gradio.Column(scale=1, min_width=300):
