@@ -12,10 +12,17 @@ class Page:
         page.set_default_timeout(300_000)  # the machine may be busy
         self.webui = webui
         self.requests = set()
-        # Gradio 4's stream of events stays open for as long as it likes
-        page.on("request", lambda r: None if "/queue/data" in r.url else self.requests.add(r))
+        self.is_streaming = False  # as Gradio 4 does, which answers in a stream of events
+        page.on("request", self.note_request)
         page.on("requestfinished", lambda request: self.requests.discard(request))
         page.on("requestfailed", lambda request: self.requests.discard(request))
+
+    def note_request(self, request):
+        """The stream of events stays open for as long as it likes."""
+        if "/queue/data" in request.url:
+            self.is_streaming = True
+        else:
+            self.requests.add(request)
 
     def open(self):
         self.page.route("**/heartbeat/**", lambda route: route.abort())  # Gradio 4's, which goes on for ever
@@ -26,9 +33,12 @@ class Page:
         self.settle()
 
     def settle(self):
-        """Waits for what a WebUI does to a page once it is open: one sets the sampler then, after a second or so."""
+        """Waits for what a WebUI does to a page once it is open: some set the sampler then, after seconds.
+
+        What comes in a stream is no request of its own, so there it takes longer to be sure.
+        """
         start = quiet_since = time.monotonic()
-        while time.monotonic() < quiet_since + 1:
+        while time.monotonic() < quiet_since + (4 if self.is_streaming else 1):
             assert time.monotonic() < start + 600, [request.url for request in self.requests]
             self.page.wait_for_timeout(100)
             if self.requests:
