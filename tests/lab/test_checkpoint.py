@@ -1,13 +1,16 @@
 """Single-file checkpoints of SDXL and SD 1.5, tiny ones, through load_checkpoint and through diffusers' pipelines."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from tcd_sampler.errors import UserError
-from tcd_sampler.lab.demo.checkpoint import load_checkpoint
+from tcd_sampler.lab.demo.checkpoint import get_size, load_checkpoint
 from tcd_sampler.lab.demo.generation import Request, generate
 from tcd_sampler.lab.miniature.layout import to_sdxl
+from tcd_sampler.loras.header import SD1, SD2, SDXL
 
 pytestmark = pytest.mark.slow
 
@@ -49,3 +52,11 @@ def test_a_checkpoint_with_a_missing_part_is_refused(checkpoint):
     save_file(tensors, path)
     with pytest.raises(UserError, match=r"^model.safetensors (cannot be loaded as a|is not a complete) "):
         load_checkpoint(path, config=config)
+
+
+@pytest.mark.parametrize(
+    ("sample_size", "family", "size"), [(96, SD2, 768), (128, SDXL, 1024), (None, SDXL, 1024), (None, SD1, 512)]
+)
+def test_the_size_is_the_configurations(sample_size, family, size):
+    unet = SimpleNamespace(config=SimpleNamespace(sample_size=sample_size))
+    assert get_size(unet, family) == size

@@ -52,7 +52,7 @@ def load_checkpoint(
         vae=pipeline.vae,
         encode=get_encode(pipeline, family),
         alphas_cumprod=get_alphas_cumprod(pipeline),
-        size=pipeline.unet.config.sample_size * PIXELS_PER_LATENT,
+        size=get_size(pipeline.unet, family),
         prediction_type=pipeline.scheduler.config.prediction_type,
         loras=add_loras(pipeline, loras, family),
         adapted=pipeline,
@@ -64,6 +64,12 @@ def load_checkpoint(
         if ip_adapter is not None and encoder is not None:
             use_ip_adapter(model, pipeline, ip_adapter, encoder)
     return model
+
+
+def get_size(unet: Any, family: str) -> int:
+    """Returns the pixels of a training image's side: the configuration's, or the family's if it has none."""
+    default = 128 if family == SDXL else 64
+    return (unet.config.sample_size or default) * PIXELS_PER_LATENT
 
 
 def add_loras(pipeline: Any, loras: Sequence[WeightedLoRA], family: str) -> dict[str, LoRA]:
