@@ -90,7 +90,8 @@ def test_img2img_also_lists_inpainting_presets(page, folder):
 
 def test_own_presets(txt2img, folder, own_presets):
     page = txt2img
-    page.say("txt2img_tcd_preset", " ")
+    page("txt2img_tcd_preset").locator("input").fill("")
+    page("txt2img_tcd_preset").locator("input").press("Tab")
     page("txt2img_tcd_save").click()
     page.wait_for_text(messages.NO_PRESET_NAME)
     page("txt2img_prompt").locator("textarea").fill("a house <lora:tcd-one:0.7>")
