@@ -105,14 +105,19 @@ def controlnet() -> Shapes:
     yield from layer(f"{model}.middle_block_out.0", LEVELS[-1] * WIDTH, LEVELS[-1] * WIDTH, 1, 1)
 
 
-def ip_adapter() -> Shapes:
-    yield from layer("image_proj.proj", IMAGE_TOKENS * TEXT_WIDTH, IMAGE_WIDTH)
-    yield from layer("image_proj.norm", TEXT_WIDTH)
+def ip_adapter(widths: list[int], context: int) -> Shapes:
+    """For attentions of these widths to the prompt: on the way down, up, and in the middle."""
+    yield from layer("image_proj.proj", IMAGE_TOKENS * context, IMAGE_WIDTH)
+    yield from layer("image_proj.norm", context)
+    for i, width in enumerate(widths):
+        for name in ("to_k_ip", "to_v_ip"):
+            yield f"ip_adapter.{2 * i + 1}.{name}.weight", (width, context)
+
+
+def get_attention_widths() -> list[int]:
     down = [multiple for multiple in LEVELS[:3] for _ in range(2)]
     up = [multiple for multiple in LEVELS[2::-1] for _ in range(3)]
-    for i, multiple in enumerate([*down, *up, LEVELS[-1]]):
-        for name in ("to_k_ip", "to_v_ip"):
-            yield f"ip_adapter.{2 * i + 1}.{name}.weight", (multiple * WIDTH, TEXT_WIDTH)
+    return [multiple * WIDTH for multiple in (*down, *up, LEVELS[-1])]
 
 
 def make(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
@@ -154,5 +159,6 @@ def write_checkpoint(folder: Path) -> None:
 def write_models(folder: Path) -> None:
     """The two ControlNets and the IP-Adapter."""
     folder.mkdir(parents=True, exist_ok=True)
-    for seed, (name, shapes) in enumerate(((CANNY, controlnet()), (DEPTH, controlnet()), (IP_ADAPTER, ip_adapter()))):
+    adapter = ip_adapter(get_attention_widths(), TEXT_WIDTH)
+    for seed, (name, shapes) in enumerate(((CANNY, controlnet()), (DEPTH, controlnet()), (IP_ADAPTER, adapter))):
         save_file(make(shapes, seed), folder / f"{name}.safetensors")

@@ -5,7 +5,6 @@ small checkpoints' widths in that place.
 """
 
 import json
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from safetensors.torch import save_file
 from . import controlnet_models
 from .compare import ALONE, SAME, difference, gamma, log
 from .controlnet import MODES, with_unit, write_adapter
+from .extension_copies import copy_extension, replace
 from .jobs import CHEAP, DEFAULTS, OPTION, Jobs, Result, make_image, mask
 from .selection import find_extension, long, needs
 
@@ -184,7 +184,7 @@ def webui(request, start_webui, tmp_path_factory):
     folder = tmp_path_factory.mktemp("extensions")
     names = [name for name in GROUPS[request.param] if is_installed(request, name)]
     needs(names, ", ".join(GROUPS[request.param]))
-    extensions = [copy_extension(find_extension(request, name), folder) for name in names]
+    extensions = [copy_small(find_extension(request, name), folder) for name in names]
     webui = start_webui(*extensions, flags=find_flags(names, folder), **DYNAMIC_SETTINGS)
     webui.environment.update({"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(folder)})
     (webui.data / "ui-config.json").write_text(
@@ -203,22 +203,16 @@ def is_installed(request, name):
         return None
 
 
-def copy_extension(extension, folder):
+def copy_small(extension, folder):
     """A copy, since some write into their folders; the models of some have the small UNets' widths."""
-    copy = shutil.copytree(extension, folder / extension.name, ignore=shutil.ignore_patterns(".git"))
+    copy = copy_extension(extension, folder)
     if extension.name == ANIMATEDIFF:
-        replace(copy / "motion_module.py", "(320, 640, 1280) if", f"{WIDTHS} if")
+        replace(copy / "motion_module.py", ("(320, 640, 1280) if", f"{WIDTHS} if"))
         write_motion_module(copy / "model" / MODULE)
     if extension.name == CONTROLNET:
         full, width = (f"'model_channels': {n}," for n in (controlnet_models.FULL_WIDTH, controlnet_models.WIDTH))
-        replace(copy / "scripts" / "controlnet_model_guess.py", full, width)
+        replace(copy / "scripts" / "controlnet_model_guess.py", (full, width))
     return copy
-
-
-def replace(file, old, new):
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def find_flags(names, folder):

@@ -5,8 +5,6 @@ are random. Neither preprocessors nor an image encoder run: the control image is
 an encoded image.
 """
 
-import shutil
-
 import pytest
 import torch
 from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline, StableDiffusionXLPipeline
@@ -17,7 +15,8 @@ from tcd_sampler.lab.demo.miniature import load_miniature
 from tcd_sampler.lab.miniature.architecture import SIZE_WIDTH, TEXT_WIDTH, UNET
 
 from .controlnet import with_unit
-from .controlnet_models import IMAGE_TOKENS, IMAGE_WIDTH, draw_encoded_image, make_encoded_image
+from .controlnet_models import draw_encoded_image, ip_adapter, make, make_encoded_image
+from .extension_copies import copy_extension, replace
 from .jobs import Jobs, decode, make_image
 from .selection import MINIATURE, find_extension, long, needs
 from .uses import TCD, compare, drawing, encode, gammas, make_pipeline, make_scheduler, run
@@ -64,38 +63,30 @@ def make_controlnet():
 
 
 def make_ip_adapter():
-    """Returns the tensors of a file, in two groups."""
-    generator = torch.Generator().manual_seed(0)
+    """Returns the tensors of a file."""
+    return {name: tensor.float() for name, tensor in make(ip_adapter(WIDTHS, 2 * TEXT_WIDTH), 0).items()}
 
-    def draw(*shape):
-        return torch.randn(shape, generator=generator) / shape[-1] ** 0.5
 
-    context = 2 * TEXT_WIDTH
-    projection = {"proj.weight": draw(IMAGE_TOKENS * context, IMAGE_WIDTH), "proj.bias": draw(IMAGE_TOKENS * context)}
-    norm = {"norm.weight": torch.ones(context), "norm.bias": torch.zeros(context)}
-    names = [(f"{2 * i + 1}.{name}.weight", width) for i, width in enumerate(WIDTHS) for name in ("to_k_ip", "to_v_ip")]
-    return {"image_proj": {**projection, **norm}, "ip_adapter": {name: draw(width, context) for name, width in names}}
+def group(tensors):
+    """Returns an IP-Adapter's tensors in groups, as diffusers takes them."""
+    groups = {}
+    for name, tensor in tensors.items():
+        first, _, rest = name.partition(".")
+        groups.setdefault(first, {})[rest] = tensor
+    return groups
 
 
 @pytest.fixture(scope="module")
 def webui(request, start_webui, tmp_path_factory):
-    extension = find_extension(request, "sd-webui-controlnet")
-    copy = tmp_path_factory.mktemp("extension") / extension.name
-    shutil.copytree(extension, copy, ignore=shutil.ignore_patterns(".git"))
+    copy = copy_extension(find_extension(request, "sd-webui-controlnet"), tmp_path_factory.mktemp("extension"))
     for name, changes in CHANGES.items():
-        text = (copy / name).read_text(encoding="utf-8")
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        (copy / name).write_text(text, encoding="utf-8")
+        replace(copy / name, *changes)
     with start_webui(copy) as webui:
         needs(webui.is_configured, MINIATURE)
         folder = webui.data / "models" / "ControlNet"
         folder.mkdir(parents=True, exist_ok=True)
         save_file(make_controlnet().state_dict(), folder / f"{CONTROLNET}.safetensors")
-        groups = make_ip_adapter().items()
-        tensors = {f"{group}.{name}": tensor for group, tensors in groups for name, tensor in tensors.items()}
-        save_file(tensors, folder / f"{IP_ADAPTER}.safetensors")
+        save_file(make_ip_adapter(), folder / f"{IP_ADAPTER}.safetensors")
         yield webui
 
 
@@ -138,7 +129,7 @@ def test_ip_adapter(control, gamma):
     model = load_miniature()
     model.use_lora("tcd")
     pipeline = make_pipeline(StableDiffusionXLPipeline, model, make_scheduler())
-    pipeline.load_ip_adapter(make_ip_adapter(), None, None, image_encoder_folder=None, low_cpu_mem_usage=False)
+    pipeline.load_ip_adapter(group(make_ip_adapter()), None, None, image_encoder_folder=None, low_cpu_mem_usage=False)
     pipeline.set_ip_adapter_scale(SCALE)
     steps = {"num_inference_steps": 4, "guidance_scale": 1, "eta": gamma}
     with drawing(job):
