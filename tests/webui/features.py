@@ -109,6 +109,12 @@ class Features:
         return {schedule["label"] for schedule in self.get("/sdapi/v1/schedulers")}
 
     @cached_property
+    def rescales_simple(self) -> bool:
+        """Whether its schedule Simple stretches the noise levels that it takes from the table. (ersatzForge)"""
+        source = (self.folder / "modules" / "sd_schedulers.py").read_text(encoding="utf-8")
+        return "isinstance(inner_model.predictor" in source
+
+    @cached_property
     def can_fix_steps(self) -> bool:
         """Whether a setting decides if img2img runs all steps or a share of them. Others always run all."""
         return "img2img_fix_steps" in self.get("/sdapi/v1/options")
