@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from tcd_sampler.errors import UserError
-from tcd_sampler.lab.demo.checkpoint import get_size, load_checkpoint
+from tcd_sampler.lab.demo.checkpoint import get_trained_size, load_checkpoint
 from tcd_sampler.lab.demo.generation import Request, generate
 from tcd_sampler.lab.miniature.layout import to_sdxl
 from tcd_sampler.loras.header import SD1, SD2, SDXL
@@ -59,4 +59,4 @@ def test_a_checkpoint_with_a_missing_part_is_refused(checkpoint):
 )
 def test_the_size_is_the_configurations(sample_size, family, size):
     unet = SimpleNamespace(config=SimpleNamespace(sample_size=sample_size))
-    assert get_size(unet, family) == size
+    assert get_trained_size(unet, family) == size

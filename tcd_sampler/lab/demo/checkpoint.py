@@ -52,7 +52,7 @@ def load_checkpoint(
         vae=pipeline.vae,
         encode=get_encode(pipeline, family),
         alphas_cumprod=get_alphas_cumprod(pipeline),
-        size=get_size(pipeline.unet, family),
+        size=get_trained_size(pipeline.unet, family),
         prediction_type=pipeline.scheduler.config.prediction_type,
         loras=add_loras(pipeline, loras, family),
         adapted=pipeline,
@@ -66,7 +66,7 @@ def load_checkpoint(
     return model
 
 
-def get_size(unet: Any, family: str) -> int:
+def get_trained_size(unet: Any, family: str) -> int:
     """Returns the pixels of a training image's side: the configuration's, or the family's if it has none."""
     default = 128 if family == SDXL else 64
     return (unet.config.sample_size or default) * PIXELS_PER_LATENT
