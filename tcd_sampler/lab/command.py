@@ -131,6 +131,13 @@ SUBCOMMANDS = [
     Subcommand("parity", "compare the sampler with diffusers' TCDScheduler", add_parity, "lab.parity", "parity"),
     Subcommand("benchmark", "time a sampler step with a placeholder model", add_benchmark, "lab.benchmark", "parity"),
     Subcommand(
+        "benchmark-sdxl",
+        "time samplers with SDXL's UNet on a GPU, and compare precisions",
+        lambda parser: None,
+        "lab.sdxl_benchmark",
+        "demo",
+    ),
+    Subcommand(
         "evaluate", "print and draw image quality measurements", add_evaluate, "lab.evaluation.command", "evaluation"
     ),
     Subcommand("train", "train the miniature and its LoRAs", add_train, "lab.training.command", "evaluation"),

@@ -6,6 +6,7 @@ STOPPED = "Stopped."
 
 MISSING_PACKAGE = '{command} needs the package {package}. In the repository\'s folder, run: pip install ".[{extra}]"'
 NOT_A_WEBUI = "WEBUI_DIR must be the folder of a WebUI, got {folder} (it has no folder models)."
+GPU_NEEDED = "benchmark-sdxl needs a GPU with CUDA, and PyTorch found none."
 NO_LCM = "--webui must be the folder of an AUTOMATIC1111 WebUI, got {folder} (no sample_lcm: {reason})."
 
 # Models

@@ -1,0 +1,219 @@
+"""The command benchmark-sdxl: times samplers with SDXL's UNet on a GPU, and compares half precision with float32.
+
+The UNet is of full size and has random weights, scaled to predict noise of unit variance.
+"""
+
+import argparse
+import copy
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Any
+
+import diffusers
+import torch
+
+from .. import get_sigmas_tcd, sample_tcd
+from ..errors import UserError
+from . import messages
+from .benchmark import EULER, LCM, REFERENCE, SHORT, TCD, sample_euler_ancestral
+from .demo.configuration import SDXL_UNET
+from .demo.samplers import sample_lcm
+from .denoiser import DiscreteDenoiser
+from .parity import Reference, relative_distance
+
+SIDE = 128
+"""Latents of 1024x1024 pixels."""
+
+BATCHES = (1, 2, 8)
+STEPS = (4, 8)
+"""Numbers of steps whose results are compared. The first is timed."""
+
+REPEATS = 9
+TOKENS, POOLED = 77, 1280
+
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Predicts the noise in latents of unit variance (batch, 4, height, width) at timesteps (batch,)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network with initial noise (batch, 4, height, width) and step noise (steps, batch, 4, height, width)."""
+
+    network: Network
+    noise: torch.Tensor
+    step_noise: torch.Tensor
+
+    @property
+    def steps(self) -> int:
+        return len(self.step_noise)
+
+    def run(self, sample: Callable[..., torch.Tensor], **options: Any) -> torch.Tensor:
+        """Returns the final latents of a sampler with k-diffusion's interface."""
+        alphas_cumprod = Reference("epsilon", torch.float32).scheduler.alphas_cumprod
+        denoiser = DiscreteDenoiser(self.network, alphas_cumprod.to(self.noise.device))
+        sigmas = get_sigmas_tcd(self.steps, denoiser.sigmas)
+        noises = iter(self.step_noise)
+        x = self.noise * (1 + sigmas[0] ** 2).sqrt()
+        return sample(denoiser, x, sigmas, disable=True, noise_sampler=lambda *_: next(noises), **options)
+
+    def run_reference(self, gamma: float = 0.3) -> torch.Tensor:
+        """Returns the final latents of diffusers' TCDScheduler."""
+        reference = Reference("epsilon", torch.float32)
+        timesteps: dict[str, Any] = {"num_inference_steps": self.steps, "device": self.noise.device}
+        return reference.sample(self.network, self.noise, iter(self.step_noise), gamma, **timesteps)[-1]
+
+
+Sampler = Callable[[Job], torch.Tensor]
+
+TIMED: dict[str, Sampler] = {
+    EULER: partial(Job.run, sample=sample_euler_ancestral),
+    TCD: partial(Job.run, sample=sample_tcd),
+    LCM: partial(Job.run, sample=sample_lcm),
+    REFERENCE: Job.run_reference,
+}
+COMPARED: dict[str, Sampler] = {
+    "Euler a": TIMED[EULER],
+    "LCM": TIMED[LCM],
+    **{f"TCD, gamma {gamma:g}": partial(Job.run, sample=sample_tcd, gamma=gamma) for gamma in (0.0, 0.3, 1.0)},
+}
+
+
+def build_unet(device: torch.device) -> Any:
+    """Returns a UNet in float32 whose outputs for noise have unit variance."""
+    torch.manual_seed(0)
+    with device:
+        unet: Any = diffusers.UNet2DConditionModel(**SDXL_UNET)
+    unet.requires_grad_(False).eval()
+    noise = torch.randn(1, 4, SIDE, SIDE, device=device)
+    output = as_network(unet)(noise, torch.full([1], 999, device=device))
+    unet.conv_out.weight /= output.std()
+    unet.conv_out.bias.zero_()
+    return unet
+
+
+def as_network(unet: Any) -> Network:
+    """Wraps a UNet as the WebUI runs it: latents stay in float32, whatever the UNet's precision."""
+    generator = torch.Generator().manual_seed(1)
+    text = torch.randn(1, TOKENS, unet.config.cross_attention_dim, generator=generator).to(unet.device, unet.dtype)
+    pooled = torch.randn(1, POOLED, generator=generator).to(unet.device, unet.dtype)
+    sizes = torch.tensor([[8 * SIDE, 8 * SIDE, 0, 0, 8 * SIDE, 8 * SIDE]]).to(pooled)
+
+    def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        count = len(x)
+        conditioning = {"text_embeds": pooled.expand(count, -1), "time_ids": sizes.expand(count, -1)}
+        output = unet(x.to(unet.dtype), t, text.expand(count, -1, -1), added_cond_kwargs=conditioning).sample
+        return output.to(x.dtype)  # type: ignore[no-any-return]
+
+    return network
+
+
+def make_job(network: Network, batch: int, steps: int, device: torch.device) -> Job:
+    noise = torch.randn(1 + steps, batch, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(2)).to(device)
+    return Job(network, noise[0], noise[1:])
+
+
+def time_step(sampler: Sampler, job: Job) -> float:
+    """Returns the seconds per step of a whole run, with the GPU's work."""
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    sampler(job)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) / job.steps
+
+
+def time_steps(job: Job) -> dict[str, float]:
+    """Returns the median seconds per step of each sampler. They take turns, after a first run that is not timed."""
+    seconds: dict[str, list[float]] = {name: [] for name in TIMED}
+    for _ in range(1 + REPEATS):
+        for name, sampler in TIMED.items():
+            seconds[name].append(time_step(sampler, job))
+    return {name: median(each[1:]) for name, each in seconds.items()}
+
+
+@contextmanager
+def counting_waits() -> Iterator[list[Any]]:
+    """Yields a list that gets an entry each time the CPU waits for the GPU."""
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield waits
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def count_waits(sampler: Sampler, device: torch.device) -> tuple[float, int]:
+    """Returns how often the CPU waits for the GPU in a step, and in a whole run, with a network that does nothing.
+
+    A first run is not counted, because it sets the GPU up.
+    """
+    counts = []
+    sampler(make_job(do_nothing, 1, SHORT, device))
+    for steps in (SHORT, 2 * SHORT):
+        job = make_job(do_nothing, 1, steps, device)
+        with counting_waits() as waits:
+            sampler(job)
+        counts.append(len(waits))
+    return (counts[1] - counts[0]) / SHORT, counts[0]
+
+
+def do_nothing(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return x * 0.5
+
+
+def print_times(network: Network, device: torch.device) -> None:
+    columns = {f"{batch} images": make_job(network, batch, STEPS[0], device) for batch in BATCHES}
+    columns["no UNet"] = make_job(do_nothing, 1, STEPS[0], device)
+    seconds = {title: time_steps(job) for title, job in columns.items()}
+    print(f"\nms per step{'':<21}" + "".join(f"{title:<12}" for title in columns) + "GPU waits per step and run")
+    for name, sampler in TIMED.items():
+        times = "".join(f"{each[name] * 1000:<12.3f}" for each in seconds.values())
+        per_step, per_run = count_waits(sampler, device)
+        print(f"{name:<32}{times}{per_step:g} and {per_run}")
+
+
+def compare_precisions(exact: Network, others: dict[str, Network], device: torch.device) -> None:
+    """Prints the relative L2 distance of the final latents from float32's."""
+    titles = [f"{name}, {steps} steps" for steps in STEPS for name in others]
+    print(f"\n{'distance from float32':<32}" + "".join(f"{title:<20}" for title in titles).rstrip())
+    for name, sampler in COMPARED.items():
+        cells = []
+        for steps in STEPS:
+            reference = sampler(make_job(exact, 1, steps, device))
+            results = (sampler(make_job(other, 1, steps, device)) for other in others.values())
+            cells += [f"{relative_distance([result], [reference]):<20.1e}" for result in results]
+        print(f"{name:<32}" + "".join(cells).rstrip())
+
+
+def compare_with_diffusers(exact: Network, device: torch.device) -> None:
+    distances = []
+    for steps in STEPS:
+        job = make_job(exact, 1, steps, device)
+        distances.append(relative_distance([TIMED[TCD](job)], [TIMED[REFERENCE](job)]))
+    print(f"\nTCD's distance from TCDScheduler's in float32: {max(distances):.1e}")
+
+
+@torch.no_grad()
+def print_tables(device: torch.device) -> None:
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        unet = build_unet(device)
+        half = {dtype: copy.deepcopy(unet).to(dtype) for dtype in (torch.float16, torch.bfloat16)}
+        print_times(as_network(half[torch.float16]), device)
+        others = {str(dtype).removeprefix("torch."): as_network(each) for dtype, each in half.items()}
+        compare_precisions(as_network(unet), others, device)
+        compare_with_diffusers(as_network(unet), device)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises UserError without a GPU."""
+    if not torch.cuda.is_available():
+        raise UserError(messages.GPU_NEEDED)
+    print(f"SDXL's UNet with random weights, 1024x1024, on {torch.cuda.get_device_name()}")
+    print(f"(torch {torch.__version__}, diffusers {diffusers.__version__}). Times are of float16.")
+    print_tables(torch.device("cuda"))
+    return 0
