@@ -21,23 +21,16 @@ from .. import get_sigmas_tcd, sample_tcd
 from ..errors import UserError
 from . import messages
 from .benchmark import EULER, LCM, REFERENCE, SHORT, TCD, sample_euler_ancestral
-from .demo.configuration import SDXL_UNET
 from .demo.samplers import sample_lcm
 from .denoiser import DiscreteDenoiser
 from .parity import Reference, relative_distance
-
-SIDE = 128
-"""Latents of 1024x1024 pixels."""
+from .sdxl_unet import SIDE, Network, as_network, build_unet
 
 BATCHES = (1, 2, 8)
 STEPS = (4, 8)
 """Numbers of steps whose results are compared. The first is timed."""
 
 REPEATS = 9
-TOKENS, POOLED = 77, 1280
-
-Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Predicts the noise in latents of unit variance (batch, 4, height, width) at timesteps (batch,)."""
 
 
 @dataclass(frozen=True)
@@ -81,35 +74,6 @@ COMPARED: dict[str, Sampler] = {
     "LCM": TIMED[LCM],
     **{f"TCD, gamma {gamma:g}": partial(Job.run, sample=sample_tcd, gamma=gamma) for gamma in (0.0, 0.3, 1.0)},
 }
-
-
-def build_unet(device: torch.device) -> Any:
-    """Returns a UNet in float32 whose outputs for noise have unit variance."""
-    torch.manual_seed(0)
-    with device:
-        unet: Any = diffusers.UNet2DConditionModel(**SDXL_UNET)
-    unet.requires_grad_(False).eval()
-    noise = torch.randn(1, 4, SIDE, SIDE, device=device)
-    output = as_network(unet)(noise, torch.full([1], 999, device=device))
-    unet.conv_out.weight /= output.std()
-    unet.conv_out.bias.zero_()
-    return unet
-
-
-def as_network(unet: Any) -> Network:
-    """Wraps a UNet as the WebUI runs it: latents stay in float32, whatever the UNet's precision."""
-    generator = torch.Generator().manual_seed(1)
-    text = torch.randn(1, TOKENS, unet.config.cross_attention_dim, generator=generator).to(unet.device, unet.dtype)
-    pooled = torch.randn(1, POOLED, generator=generator).to(unet.device, unet.dtype)
-    sizes = torch.tensor([[8 * SIDE, 8 * SIDE, 0, 0, 8 * SIDE, 8 * SIDE]]).to(pooled)
-
-    def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        count = len(x)
-        conditioning = {"text_embeds": pooled.expand(count, -1), "time_ids": sizes.expand(count, -1)}
-        output = unet(x.to(unet.dtype), t, text.expand(count, -1, -1), added_cond_kwargs=conditioning).sample
-        return output.to(x.dtype)  # type: ignore[no-any-return]
-
-    return network
 
 
 def make_job(network: Network, batch: int, steps: int, device: torch.device) -> Job:

@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from tcd_sampler.lab import messages, sdxl_benchmark
+from tcd_sampler.lab import messages, sdxl_benchmark, sdxl_unet
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.configuration import SDXL_UNET
 from tcd_sampler.lab.parity import relative_distance
@@ -19,8 +19,11 @@ WIDTH = 32
 def small(monkeypatch):
     widths = {"block_out_channels": [WIDTH] * 3, "attention_head_dim": [2] * 3, "cross_attention_dim": WIDTH}
     layers = {"transformer_layers_per_block": [1] * 3, "projection_class_embeddings_input_dim": WIDTH + 6 * 256}
-    monkeypatch.setattr(sdxl_benchmark, "SDXL_UNET", {**SDXL_UNET, **widths, **layers, "sample_size": 8})
-    for name, value in {"SIDE": 8, "POOLED": WIDTH, "BATCHES": (1,), "REPEATS": 1, "STEPS": (2, 3)}.items():
+    monkeypatch.setattr(sdxl_unet, "SDXL_UNET", {**SDXL_UNET, **widths, **layers, "sample_size": 8})
+    monkeypatch.setattr(sdxl_unet, "POOLED", WIDTH)
+    for module in (sdxl_benchmark, sdxl_unet):
+        monkeypatch.setattr(module, "SIDE", 8)
+    for name, value in {"BATCHES": (1,), "REPEATS": 1, "STEPS": (2, 3)}.items():
         monkeypatch.setattr(sdxl_benchmark, name, value)
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
     monkeypatch.setattr("torch.cuda.set_sync_debug_mode", lambda mode: None)
@@ -28,7 +31,7 @@ def small(monkeypatch):
 
 @pytest.fixture
 def job():
-    network = sdxl_benchmark.as_network(sdxl_benchmark.build_unet(CPU))
+    network = sdxl_unet.as_network(sdxl_unet.build_unet(CPU))
     return sdxl_benchmark.make_job(network, 2, 4, CPU)
 
 
