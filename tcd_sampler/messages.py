@@ -79,7 +79,7 @@ THIS_CHECKPOINT = "this checkpoint"
 
 # Deviations from the request, shown below a job's images
 
-ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the script argument to set another gamma."
+ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the gamma argument to set another gamma."
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
 PRESET_NOT_USED = 'The request sets {fields}, so the preset "{preset}" did not change them.'
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."

@@ -45,7 +45,7 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add(
         "--cfg-scale",
         type=float,
-        help="1 to 30 (default: 1 with a LoRA for the sampler, otherwise 7; the miniature: 3)",
+        help="1 to 30 (default: 1 with a LoRA for the sampler; otherwise 7, or 3 for the miniature)",
     )
     add(
         "--size",
@@ -90,7 +90,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="stored figures; only missing ones are measured (default: %(default)s)",
     )
     add("--output", type=Path, default=Path("evaluation.png"), metavar="FILE", help="the plot (default: %(default)s)")
-    add("--images", type=int, default=256, help="images for each method and number of steps (default: %(default)s)")
+    add("--images", type=int, default=256, help="images for each method and number of UNet calls that is measured (default: %(default)s)")
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +110,7 @@ def add_download(parser: argparse.ArgumentParser) -> None:
 
 
 def add_install_miniature(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("webui", type=Path, metavar="WEBUI_DIR", help="the folder of an AUTOMATIC1111 WebUI")
+    parser.add_argument("webui", type=Path, metavar="WEBUI_DIR", help="the folder of A1111 or the AMD fork")
 
 
 @dataclass(frozen=True)
