@@ -90,7 +90,12 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="stored figures; only missing ones are measured (default: %(default)s)",
     )
     add("--output", type=Path, default=Path("evaluation.png"), metavar="FILE", help="the plot (default: %(default)s)")
-    add("--images", type=int, default=256, help="images for each method and number of UNet calls that is measured (default: %(default)s)")
+    add(
+        "--images",
+        type=int,
+        default=256,
+        help="images for each method and number of UNet calls that is measured (default: %(default)s)",
+    )
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,9 @@ from ..errors import UserError
 from ..loras.catalogue import PublishedLoRA
 from ..loras.conversion import convert_to_kohya
 from ..loras.prompt import find_loras
+from .compat.comments import get_strip
 from .compat.files import get_lora_folder
 from .compat.networks import UNSUPPORTED_FORMATS, add_to_list
-from .compat.options import strips_comments
 from .loras import look_up, read_header
 
 PROGRESS_INTERVAL = 0.3
@@ -37,7 +37,7 @@ def download_lora(lora: PublishedLoRA) -> Iterator[int]:
 
 def find_unsupported(prompt: str) -> str | None:
     """Returns the name of the first LoRA in a prompt that the host cannot load completely, or None."""
-    for name, _ in find_loras(prompt, strips_comments()):
+    for name, _ in find_loras(prompt, get_strip()):
         entry = look_up(name)
         header = read_header(entry) if entry else None
         if header and header.format in UNSUPPORTED_FORMATS:

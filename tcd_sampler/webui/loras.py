@@ -20,8 +20,9 @@ from ..loras.catalogue import CATALOGUE, CONTENT, OUTPUT_NAME, TITLE, Identity, 
 from ..loras.header import KOHYA, LoRA, find_fault, read_lora
 from ..loras.prompt import is_usable
 from ..messages import Message
+from .compat.comments import get_strip
 from .compat.networks import find_networks
-from .compat.options import get_setting, strips_comments
+from .compat.options import get_setting
 
 
 def look_up(name: str) -> Any:
@@ -205,8 +206,8 @@ def pick(entries: Iterable[Any], method: str, family: str | None, files: list[Pu
 
     Files in kohya's format come first, then published files, then the order of names.
     """
-    ranks = []
-    for entry in {id(entry): entry for entry in entries if is_usable(entry.name, strips_comments())}.values():
+    ranks, strip = [], get_strip()
+    for entry in {id(entry): entry for entry in entries if is_usable(entry.name, strip)}.values():
         header = read_header(entry)
         identity = identify(entry) if header and header.family == family else None
         if header and identity and identity.recommended.method == method:

@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..loras.prompt import find_loras, insert_lora
 from ..messages import Message
 from ..presets import AUTOMATIC, Preset, Presets
-from .compat import files, jobs, options
+from .compat import comments, files, jobs
 from .loras import choose_lora, describe_lora, get_default_lora, is_for_tcd
 from .notify import notify
 
@@ -99,8 +99,8 @@ def add_to_prompt(p: Any, prompt: Any, name: str, weight: float) -> Any:
     """
     if isinstance(prompt, list):
         return [add_to_prompt(p, one, name, weight) for one in prompt]
-    has_comments = options.strips_comments(p)
+    strip = comments.get_strip(p)
     whole = shared.prompt_styles.apply_styles_to_prompt(prompt, p.styles or [])
-    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, has_comments)):
+    if any(found == name or is_for_tcd(found) for found, _ in find_loras(whole, strip)):
         return prompt
-    return insert_lora(prompt, name, weight, has_comments=has_comments)
+    return insert_lora(prompt, name, weight, strip=strip)

@@ -1,8 +1,11 @@
 """LoRAs in prompts are found, and put in once."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tcd_sampler.loras.prompt import find_loras, insert_lora, is_usable, read_tag
+from tests.support.comments import STRIPS, strip_a1111, strip_neo
 
 
 @pytest.mark.parametrize(
@@ -82,25 +85,70 @@ def test_names_that_no_tag_can_hold(name):
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
-        ("a house # my note", "a house <lora:new:0.8> # my note"),
+        ("a house # my note", "<lora:new:0.8>\na house # my note"),
         ("# a title\na house", "# a title\na house <lora:new:0.8>"),
-        ("a house\n# my note", "a house\n<lora:new:0.8> # my note"),
-        ("# my note", "<lora:new:0.8> # my note"),
-        ("a house #1\nby the sea #2 #3", "a house #1\nby the sea <lora:new:0.8> #2 #3"),
-        ("a house # <lora:new:1>", "a house <lora:new:0.8> # <lora:new:1>"),
+        ("a house\n# my note", "<lora:new:0.8>\na house\n# my note"),
+        ("# my note", "<lora:new:0.8>\n# my note"),
+        ("a house #1\nby the sea #2 #3", "<lora:new:0.8>\na house #1\nby the sea #2 #3"),
+        ("a house # <lora:new:1>", "<lora:new:0.8>\na house # <lora:new:1>"),
         ("a <lora:old:1> # <lora:old:1>", "a <lora:new:0.8> # <lora:old:1>"),
         ("# <lora:old:1>\na house", "# <lora:old:1>\na house <lora:new:0.8>"),
+        ("# <lora:old\na <lora:old:1> house", "# <lora:old\na <lora:new:0.8> house"),
     ],
 )
-def test_comments(prompt, expected):
+@pytest.mark.parametrize("strip", STRIPS)
+def test_comments(strip, prompt, expected):
     """The tag stands where the WebUI sees it, and what it does not see is left alone."""
-    assert insert_lora(prompt, "new", 0.8, {"old"}, has_comments=True) == expected
-    assert insert_lora(expected, "new", 0.8, {"old"}, has_comments=True) == expected
-    assert find_loras(expected, has_comments=True) == [("new", 0.8)]
+    assert insert_lora(prompt, "new", 0.8, {"old"}, strip) == expected
+    assert insert_lora(expected, "new", 0.8, {"old"}, strip) == expected
+    assert find_loras(expected, strip) == [("new", 0.8)]
+
+
+PIECES = [
+    "a house",
+    "<lora:old:1>",
+    "<lora:style:1>",
+    "\n",
+    " ",
+    "# one",
+    "// two",
+    "/* three */",
+    "/* four",
+    "*/",
+    "\ue000",
+]
+
+
+@pytest.mark.parametrize("strip", STRIPS)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=8))
+def test_the_host_sees_a_lora_that_was_inserted(strip, pieces):
+    prompt = "".join(pieces)
+    inserted = insert_lora(prompt, "new", 0.8, {"old"}, strip)
+    before, after = ([name for name, _ in find_loras(each, strip)] for each in (prompt, inserted))
+    assert after.count("new") == 1
+    assert [name for name in after if name != "new"] == [name for name in before if name != "old"]
+
+
+@pytest.mark.parametrize("strip", STRIPS)
+def test_a_style_stays_in_the_comment_that_it_was_in(strip):
+    """Hosts append styles to a prompt before they remove comments."""
+    prompt = "a house # my note"
+    inserted = insert_lora(prompt, "new", 0.8, strip=strip)
+    assert strip(f"{inserted}, oil").split() == ["<lora:new:0.8>", *strip(f"{prompt}, oil").split()]
+
+
+def test_a_comment_inside_a_tag():
+    assert find_loras("<lora:a:0.5 # note\n>", strip_a1111) == [("a", 0.5)]
+    assert find_loras("<lora:a/* note */:0.5>", strip_neo) == [("a", 0.5)]
 
 
 def test_without_comments_a_hash_is_a_character():
     assert find_loras("a # <lora:a:1>") == [("a", 1)]
     assert insert_lora("a # b", "new", 1) == "a # b <lora:new:1>"
     assert is_usable("a#b")
-    assert not is_usable("a#b", has_comments=True)
+
+
+@pytest.mark.parametrize("strip", STRIPS)
+def test_names_that_a_comment_cuts(strip):
+    assert not is_usable("a#b", strip)
+    assert is_usable("a b", strip)

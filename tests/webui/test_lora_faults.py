@@ -11,7 +11,7 @@ from tcd_sampler import messages
 
 from . import loras
 from .jobs import NOTHING, Jobs
-from .selection import long
+from .selection import long, needs
 
 SMALL = {"width": 64, "height": 64, "steps": 2, "override_settings": {"sd_model_checkpoint": "small-sd15.safetensors"}}
 BROKEN = {
@@ -107,6 +107,9 @@ def preset_prompt(jobs, folder):
         "a house\n# my note",
         "a house # <lora:tcd-one:1>",
         "# <lora:tcd-one:1>",
+        "a house // <lora:tcd-one:1>",
+        "a house /* <lora:tcd-one:1> */",
+        "/* <lora:tcd-one:1>\n*/\na house",
     ],
 )
 def test_prompts_with_comments(preset_prompt, webui, prompt):
@@ -114,12 +117,25 @@ def test_prompts_with_comments(preset_prompt, webui, prompt):
     assert "<lora:tcd-one:1>" in preset_prompt(prompt)
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_a_job_may_turn_comments_on_or_off(preset_prompt, webui, on):
+    setting = "enable_prompt_comments"
+    needs(setting in webui.get("/sdapi/v1/options"), f"setting {setting}")
+    assert webui.post("/sdapi/v1/options", {setting: not on})[0] == 200
+    try:
+        prompt = preset_prompt("a house # note", override_settings={**SMALL["override_settings"], setting: on})
+    finally:
+        webui.post("/sdapi/v1/options", {setting: True})
+    assert ("# note" in prompt) != on
+
+
 def test_a_hires_prompt_with_a_comment(preset_prompt, jobs, webui):
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6, "hr_prompt": "a big house # note"}
     preset_prompt("a house # note", **hires)
     result = jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL, **hires)
-    note = "" if webui.component("setting_enable_prompt_comments") else " # note"  # a part of the prompt in A1111 1.6
-    assert f"a big house{note} <lora:tcd-one:1>" in result.infotext
+    hires_prompt = result.infotext.split("Hires prompt: ")[1]
+    assert "a big house" in hires_prompt
+    assert "<lora:tcd-one:1>" in hires_prompt
 
 
 @pytest.mark.parametrize("name", ["a ", "ä (1)", "a=b=c", "a, b"])

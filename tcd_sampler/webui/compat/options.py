@@ -26,11 +26,6 @@ def remove_option(key: str) -> None:
     shared.opts.data_labels.pop(key, None)
 
 
-def strips_comments(p: Any = None) -> bool:
-    """Whether the host removes comments from prompts, from # to the end of the line (A1111 since 1.8)."""
-    return bool(get_setting(p, "enable_prompt_comments", False))
-
-
 def fixes_steps() -> bool:
     """Whether img2img runs all requested steps. Hosts without the setting always do."""
     return bool(get_option("img2img_fix_steps", True))

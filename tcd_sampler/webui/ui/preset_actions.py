@@ -11,8 +11,8 @@ from ...loras.prompt import find_loras, insert_lora
 from ...messages import Message
 from ...presets import BUILT_IN, Preset
 from .. import lora_files
+from ..compat.comments import get_strip
 from ..compat.files import get_checkpoint
-from ..compat.options import strips_comments
 from ..compat.page import may_write_files
 from ..loras import choose_lora, describe_lora, is_for_tcd
 from ..presets import PRESETS
@@ -70,9 +70,9 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
     lora = choose_lora(preset.lora, family)
     if lora is None:
         return Outcome(describe_download(preset, family), settings)
-    has_comments = strips_comments()
-    others = {found for found, _ in find_loras(prompt, has_comments) if is_for_tcd(found)}
-    prompt = insert_lora(prompt, lora.name, preset.weight, others, has_comments)
+    strip = get_strip()
+    others = {found for found, _ in find_loras(prompt, strip) if is_for_tcd(found)}
+    prompt = insert_lora(prompt, lora.name, preset.weight, others, strip)
     unsupported = lora_files.find_unsupported(prompt) if may_write_files() else None
     message = Message(messages.ADDED, {"preset": preset.name, "lora": lora.name})
     if unsupported:
@@ -103,7 +103,7 @@ def save(name: str, prompt: str, settings: dict[str, Any], is_img2img: bool) -> 
     if not name:
         raise UserError(messages.NO_PRESET_NAME)
     settings = {**settings, "steps": round(settings["steps"])}
-    found = find_loras(prompt, strips_comments())
+    found = find_loras(prompt, get_strip())
     loras = [(lora, weight) for lora, weight in found if weight is not None and is_for_tcd(lora)]
     if loras:
         settings["lora"], settings["weight"] = loras[0]
@@ -143,8 +143,8 @@ def convert(prompt: str) -> Outcome:
     if original is None:
         return Outcome(can_convert=False)
     copy = lora_files.convert(original)
-    has_comments = strips_comments()
-    weight = dict(find_loras(prompt, has_comments))[original]
-    prompt = insert_lora(prompt, copy, 1 if weight is None else weight, {original}, has_comments)
+    strip = get_strip()
+    weight = dict(find_loras(prompt, strip))[original]
+    prompt = insert_lora(prompt, copy, 1 if weight is None else weight, {original}, strip)
     message = Message(messages.CONVERTED, {"lora": copy, "original": original})
     return Outcome(message, prompt=prompt, can_convert=lora_files.find_unsupported(prompt) is not None)
