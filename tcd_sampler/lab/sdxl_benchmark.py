@@ -7,8 +7,7 @@ import argparse
 import copy
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -19,8 +18,9 @@ import torch
 
 from .. import get_sigmas_tcd, sample_tcd
 from ..errors import UserError
+from ..gamma import DEFAULT_GAMMA
 from . import messages
-from .benchmark import EULER, LCM, REFERENCE, SHORT, TCD, sample_euler_ancestral
+from .benchmark import LONG, SHORT, sample_euler_ancestral
 from .demo.samplers import sample_lcm
 from .denoiser import DiscreteDenoiser
 from .parity import Reference, relative_distance
@@ -32,12 +32,20 @@ STEPS = (4, 8)
 
 REPEATS = 9
 
+WAIT = "called a synchronizing CUDA operation"
+"""How torch's warnings of waits begin."""
+
+EULER, LCM, TCD, REFERENCE = "Euler a", "LCM", "TCD", "TCDScheduler (diffusers)"
+"""Euler a and LCM are this repository's copies of the WebUI's samplers."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """A network with initial noise (batch, 4, height, width) and step noise (steps, batch, 4, height, width)."""
+    """A network with noise levels, initial noise (batch, 4, height, width) and the noise of each step."""
 
     network: Network
+    denoiser: DiscreteDenoiser
+    sigmas: torch.Tensor
     noise: torch.Tensor
     step_noise: torch.Tensor
 
@@ -47,14 +55,11 @@ class Job:
 
     def run(self, sample: Callable[..., torch.Tensor], **options: Any) -> torch.Tensor:
         """Returns the final latents of a sampler with k-diffusion's interface."""
-        alphas_cumprod = Reference("epsilon", torch.float32).scheduler.alphas_cumprod
-        denoiser = DiscreteDenoiser(self.network, alphas_cumprod.to(self.noise.device))
-        sigmas = get_sigmas_tcd(self.steps, denoiser.sigmas)
         noises = iter(self.step_noise)
-        x = self.noise * (1 + sigmas[0] ** 2).sqrt()
-        return sample(denoiser, x, sigmas, disable=True, noise_sampler=lambda *_: next(noises), **options)
+        x = self.noise * (1 + self.sigmas[0] ** 2).sqrt()
+        return sample(self.denoiser, x, self.sigmas, disable=True, noise_sampler=lambda *_: next(noises), **options)
 
-    def run_reference(self, gamma: float = 0.3) -> torch.Tensor:
+    def run_reference(self, gamma: float = DEFAULT_GAMMA) -> torch.Tensor:
         """Returns the final latents of diffusers' TCDScheduler."""
         reference = Reference("epsilon", torch.float32)
         timesteps: dict[str, Any] = {"num_inference_steps": self.steps, "device": self.noise.device}
@@ -70,15 +75,17 @@ TIMED: dict[str, Sampler] = {
     REFERENCE: Job.run_reference,
 }
 COMPARED: dict[str, Sampler] = {
-    "Euler a": TIMED[EULER],
-    "LCM": TIMED[LCM],
+    EULER: TIMED[EULER],
+    LCM: TIMED[LCM],
     **{f"TCD, gamma {gamma:g}": partial(Job.run, sample=sample_tcd, gamma=gamma) for gamma in (0.0, 0.3, 1.0)},
 }
 
 
 def make_job(network: Network, batch: int, steps: int, device: torch.device) -> Job:
+    alphas_cumprod = Reference("epsilon", torch.float32).scheduler.alphas_cumprod
+    denoiser = DiscreteDenoiser(network, alphas_cumprod.to(device))
     noise = torch.randn(1 + steps, batch, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(2)).to(device)
-    return Job(network, noise[0], noise[1:])
+    return Job(network, denoiser, get_sigmas_tcd(steps, denoiser.sigmas), noise[0], noise[1:])
 
 
 def time_step(sampler: Sampler, job: Job) -> float:
@@ -99,16 +106,16 @@ def time_steps(job: Job) -> dict[str, float]:
     return {name: median(each[1:]) for name, each in seconds.items()}
 
 
-@contextmanager
-def counting_waits() -> Iterator[list[Any]]:
-    """Yields a list that gets an entry each time the CPU waits for the GPU."""
-    with warnings.catch_warnings(record=True) as waits:
+def count(sampler: Sampler, job: Job) -> int:
+    """Returns how often the CPU waits for the GPU in a run. torch warns of it each time."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            yield waits
+            sampler(job)
         finally:
             torch.cuda.set_sync_debug_mode("default")
+    return sum(str(each.message).startswith(WAIT) for each in caught)
 
 
 def count_waits(sampler: Sampler, device: torch.device) -> tuple[float, int]:
@@ -116,14 +123,10 @@ def count_waits(sampler: Sampler, device: torch.device) -> tuple[float, int]:
 
     A first run is not counted, because it sets the GPU up.
     """
-    counts = []
-    sampler(make_job(do_nothing, 1, SHORT, device))
-    for steps in (SHORT, 2 * SHORT):
-        job = make_job(do_nothing, 1, steps, device)
-        with counting_waits() as waits:
-            sampler(job)
-        counts.append(len(waits))
-    return (counts[1] - counts[0]) / SHORT, counts[0]
+    short, long = (make_job(do_nothing, 1, steps, device) for steps in (SHORT, LONG))
+    sampler(short)
+    counts = [count(sampler, job) for job in (short, long)]
+    return (counts[1] - counts[0]) / (LONG - SHORT), counts[0]
 
 
 def do_nothing(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
