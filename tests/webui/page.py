@@ -5,9 +5,32 @@ import time
 
 from .jobs import DEFAULTS
 
+COUNT_EVENTS = """
+    window.waitingFor = 0;  // events that Gradio 4 has queued, and whose end it has not sent yet
+    const send = window.fetch;
+    window.fetch = async (...args) => {
+        const url = String(args[0].url ?? args[0]);
+        if (url.includes("/queue/join")) window.waitingFor++;
+        const response = await send(...args);
+        if (!url.includes("/queue/data")) return response;
+        const [mine, theirs] = response.body.tee();
+        const count = async () => {
+            let text = "";
+            for await (const part of mine.pipeThrough(new TextDecoderStream())) {
+                const ends = (text + part).split('"process_completed"');
+                window.waitingFor -= ends.length - 1;
+                text = ends.at(-1).slice(-32);
+            }
+        };
+        count();
+        return new Response(theirs, response);
+    };
+"""
+
 
 class Page:
     def __init__(self, page, webui):
+        page.add_init_script(COUNT_EVENTS)
         self.page = page
         page.set_default_timeout(300_000)  # the machine may be busy
         self.webui = webui
@@ -35,13 +58,13 @@ class Page:
     def settle(self):
         """Waits for what a WebUI does to a page once it is open: some set the sampler then, after seconds.
 
-        What comes in a stream is no request of its own, so there it takes longer to be sure.
+        What comes in a stream is no request of its own. There events are counted, and the first one may come late.
         """
         start = quiet_since = time.monotonic()
         while time.monotonic() < quiet_since + (4 if self.is_streaming else 1):
             assert time.monotonic() < start + 600, [request.url for request in self.requests]
             self.page.wait_for_timeout(100)
-            if self.requests:
+            if self.requests or self.page.evaluate("window.waitingFor"):
                 quiet_since = time.monotonic()
 
     def __call__(self, elem_id):
