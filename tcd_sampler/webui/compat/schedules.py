@@ -24,6 +24,9 @@ SAME_SCHEDULE = "Use same scheduler"
 AUTOMATIC = "Automatic"
 """The choice that stands for the sampler's default schedule."""
 
+SIMPLE = "Simple"
+"""What Neo and ersatzForge take for the schedule of an infotext that names none."""
+
 
 class UnlistedSchedule:
     """A schedule for hosts without a list. They call it without the model, so it reads the loaded checkpoint."""
@@ -112,12 +115,15 @@ def normalize_setting_name(p: Any) -> str | None:
     return None
 
 
-def drop_automatic_schedule(params: dict[str, Any], sampler: str, label: str) -> None:
-    """Replaces a sampler's default schedule in a pasted infotext by "Automatic", on hosts without a list.
+def keep_automatic_schedule(infotext: str, params: dict[str, Any], sampler: str, label: str) -> None:
+    """Makes "Automatic" what is pasted of a sampler's default schedule, where a host would paste something else.
 
-    There the schedule is a setting, which would stay in effect for other samplers.
+    On hosts without a list, the schedule is a setting, which would stay in effect for other samplers.
     """
-    if sd_schedulers is None and (params.get("Sampler"), params.get("Schedule type")) == (sampler, label):
+    if params.get("Sampler") != sampler:
+        return
+    pasted = params.get("Schedule type")
+    if (pasted == label and sd_schedulers is None) or (pasted == SIMPLE and "Schedule type: " not in infotext):
         params["Schedule type"] = AUTOMATIC
 
 

@@ -7,7 +7,7 @@ import gradio as gr
 
 from ...errors import UserError
 from ...gamma import parse_gamma
-from ..compat.schedules import drop_automatic_schedule
+from ..compat.schedules import keep_automatic_schedule
 from ..errors import bad_input
 from ..names import GAMMA, HIRES_GAMMA, NAME, SAME
 from ..translation import translate
@@ -46,9 +46,9 @@ def read_hires_gamma(params: dict[str, str]) -> str | None:
     return SAME if GAMMA in params else None
 
 
-def check_pasted(_: str, params: dict[str, Any]) -> None:
-    """Replaces TCD's schedule in a pasted infotext by "Automatic", and removes invalid gammas with a warning."""
-    drop_automatic_schedule(params, NAME, NAME)
+def check_pasted(infotext: str, params: dict[str, Any]) -> None:
+    """Keeps TCD's own schedule "Automatic" in a pasted infotext, and removes invalid gammas with a warning."""
+    keep_automatic_schedule(infotext, params, NAME, NAME)
     for key in (GAMMA, HIRES_GAMMA):
         try:
             parse_gamma(params.get(key, "0"), key)
