@@ -24,7 +24,7 @@ from .benchmark import LONG, SHORT, sample_euler_ancestral
 from .demo.samplers import sample_lcm
 from .denoiser import DiscreteDenoiser
 from .parity import Reference, relative_distance
-from .sdxl_unet import SIDE, Network, as_network, build_unet
+from .sdxl_unet import SIDE, Network, build_unet, condition
 
 BATCHES = (1, 2, 8)
 STEPS = (4, 8)
@@ -144,24 +144,21 @@ def print_times(network: Network, device: torch.device) -> None:
         print(f"{name:<32}{times}{per_step:g} and {per_run}")
 
 
-def compare_precisions(exact: Network, others: dict[str, Network], device: torch.device) -> None:
-    """Prints the relative L2 distance of the final latents from float32's."""
-    titles = [f"{name}, {steps} steps" for steps in STEPS for name in others]
+def compare_precisions(exact: dict[int, Job], others: dict[str, dict[int, Job]]) -> None:
+    """Prints the relative L2 distance of the final latents from float32's. Jobs are given by their number of steps."""
+    titles = [f"{name}, {steps} steps" for steps in exact for name in others]
     print(f"\n{'distance from float32':<32}" + "".join(f"{title:<20}" for title in titles).rstrip())
     for name, sampler in COMPARED.items():
         cells = []
-        for steps in STEPS:
-            reference = sampler(make_job(exact, 1, steps, device))
-            results = (sampler(make_job(other, 1, steps, device)) for other in others.values())
+        for steps, job in exact.items():
+            reference = sampler(job)
+            results = (sampler(jobs[steps]) for jobs in others.values())
             cells += [f"{relative_distance([result], [reference]):<20.1e}" for result in results]
         print(f"{name:<32}" + "".join(cells).rstrip())
 
 
-def compare_with_diffusers(exact: Network, device: torch.device) -> None:
-    distances = []
-    for steps in STEPS:
-        job = make_job(exact, 1, steps, device)
-        distances.append(relative_distance([TIMED[TCD](job)], [TIMED[REFERENCE](job)]))
+def compare_with_diffusers(exact: dict[int, Job]) -> None:
+    distances = [relative_distance([TIMED[TCD](job)], [TIMED[REFERENCE](job)]) for job in exact.values()]
     print(f"\nTCD's distance from TCDScheduler's in float32: {max(distances):.1e}")
 
 
@@ -170,10 +167,15 @@ def print_tables(device: torch.device) -> None:
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         unet = build_unet(device)
         half = {dtype: copy.deepcopy(unet).to(dtype) for dtype in (torch.float16, torch.bfloat16)}
-        print_times(as_network(half[torch.float16]), device)
-        others = {str(dtype).removeprefix("torch."): as_network(each) for dtype, each in half.items()}
-        compare_precisions(as_network(unet), others, device)
-        compare_with_diffusers(as_network(unet), device)
+        print_times(condition(half[torch.float16]), device)
+
+        def make_jobs(network: Network) -> dict[int, Job]:
+            return {steps: make_job(network, 1, steps, device) for steps in STEPS}
+
+        exact = make_jobs(condition(unet))
+        others = {str(dtype).removeprefix("torch."): make_jobs(condition(each)) for dtype, each in half.items()}
+        compare_precisions(exact, others)
+        compare_with_diffusers(exact)
 
 
 def run(args: argparse.Namespace) -> int:

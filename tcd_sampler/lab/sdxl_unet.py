@@ -7,6 +7,7 @@ import diffusers
 import torch
 
 from .demo.configuration import SDXL_UNET
+from .demo.model import as_network
 
 SIDE = 128
 """Latents of 1024x1024 pixels."""
@@ -24,23 +25,23 @@ def build_unet(device: torch.device) -> Any:
         unet: Any = diffusers.UNet2DConditionModel(**SDXL_UNET)
     unet.requires_grad_(False).eval()
     noise = torch.randn(1, 4, SIDE, SIDE, device=device)
-    output = as_network(unet)(noise, torch.full([1], 999, device=device))
+    output = condition(unet)(noise, torch.full([1], 999, device=device))
     unet.conv_out.weight /= output.std()
     unet.conv_out.bias.zero_()
     return unet
 
 
-def as_network(unet: Any) -> Network:
-    """Wraps a UNet as the WebUI runs it: latents stay in float32, whatever the UNet's precision."""
+def condition(unet: Any) -> Network:
+    """Wraps a UNet with random text, as the WebUI runs it: latents stay in float32, whatever the UNet's precision."""
     generator = torch.Generator().manual_seed(1)
     text = torch.randn(1, TOKENS, unet.config.cross_attention_dim, generator=generator).to(unet.device, unet.dtype)
     pooled = torch.randn(1, POOLED, generator=generator).to(unet.device, unet.dtype)
     sizes = torch.tensor([[8 * SIDE, 8 * SIDE, 0, 0, 8 * SIDE, 8 * SIDE]]).to(pooled)
+    predict = as_network(unet)
 
     def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         count = len(x)
-        conditioning = {"text_embeds": pooled.expand(count, -1), "time_ids": sizes.expand(count, -1)}
-        output = unet(x.to(unet.dtype), t, text.expand(count, -1, -1), added_cond_kwargs=conditioning).sample
-        return output.to(x.dtype)  # type: ignore[no-any-return]
+        size = {"text_embeds": pooled.expand(count, -1), "time_ids": sizes.expand(count, -1)}
+        return predict(x, t, {"encoder_hidden_states": text.expand(count, -1, -1), "added_cond_kwargs": size})
 
     return network

@@ -31,7 +31,7 @@ def small(monkeypatch):
 
 @pytest.fixture
 def job():
-    network = sdxl_unet.as_network(sdxl_unet.build_unet(CPU))
+    network = sdxl_unet.condition(sdxl_unet.build_unet(CPU))
     return sdxl_benchmark.make_job(network, 2, 4, CPU)
 
 
