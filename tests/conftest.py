@@ -29,6 +29,9 @@ def pytest_addoption(parser):
     )
     parser.addoption("--long", action="store_true", help="run the long tests in tests/webui too")
     parser.addoption(
+        "--sdxl", action="store_true", help="have Forge and its forks start with checkpoints in SDXL's layout, of 10 GB"
+    )
+    parser.addoption(
         "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"
     )
     parser.addoption("--screenshots", type=Path, metavar="DIR", help="where to put the README's images of the WebUI")

@@ -1,5 +1,7 @@
 """A real WebUI for the tests, with this extension and the probe in it."""
 
+import shutil
+
 import pytest
 
 from tcd_sampler.lab.miniature import CHECKPOINT
@@ -42,7 +44,8 @@ def start_webui(request, tmp_path_factory, hub):
         others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
         settings = dict(setting.split("=", 1) for setting in request.config.getoption("--setting"))
         data, extensions = tmp_path_factory.mktemp("data"), {**this, **others}
-        webui = WebUI(folder, data, checkpoints, extensions, ui_config, {**settings, **changed})
+        sdxl = request.config.getoption("--sdxl")
+        webui = WebUI(folder, data, checkpoints, extensions, ui_config, {**settings, **changed}, sdxl)
         webui.environment["HF_ENDPOINT"] = hub.address
         packages = find_packages(request.config)
         if packages and any(HERE not in extension.parents for extension in others.values()):
@@ -50,7 +53,8 @@ def start_webui(request, tmp_path_factory, hub):
         webui.flags += flags
         return webui
 
-    return start
+    yield start
+    shutil.rmtree(checkpoints)  # pytest would keep those of three sessions
 
 
 @pytest.fixture(scope="session")

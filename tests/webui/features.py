@@ -35,6 +35,8 @@ class Features:
     """Of the WebUI in a folder."""
 
     folder: Path
+    wants_sdxl: bool
+    """Whether its checkpoint is to be in SDXL's layout, if it takes such a one in full size only."""
 
     def get(self, path: str) -> object:
         raise NotImplementedError
@@ -68,7 +70,9 @@ class Features:
     @property
     def model(self) -> str:
         """The checkpoint's name to which "-inpaint", "-v" and "-refiner" can be added."""
-        return "tiny-sdxl" if self.is_configured else "small-sd15"
+        if self.is_configured:
+            return "tiny-sdxl"
+        return "large-sdxl" if self.wants_sdxl else "small-sd15"
 
     def component(self, elem_id: str) -> dict | None:
         """What the page is told of one of its components."""

@@ -36,7 +36,13 @@ FAMILIES = {
     "SDXL": Family(
         2048, {"down_blocks.0": (320, 0), "down_blocks.1": (640, 2), "down_blocks.2": (1280, 2), "mid_block": (1280, 2)}
     ),
+    "SDXL in one width": Family(
+        2048, {"down_blocks.0": (320, 0), "down_blocks.1": (320, 2), "down_blocks.2": (320, 10), "mid_block": (320, 10)}
+    ),
 }
+
+CHECKPOINTS = {"small-sd15": "SD 1.5", "tiny-sdxl": "SDXL", "large-sdxl": "SDXL in one width"}
+"""Families by checkpoint; of tiny-sdxl's no LoRA has the sizes."""
 
 ATTENTION = r"\.to_(q|k|v|out)\b"
 """A pattern of the layers that diffusers first had LoRAs for, and that it still names in ways of its own."""
@@ -124,5 +130,5 @@ def write(
 
 def write_for(webui, path: Path, **fields) -> None:
     """Writes one for the checkpoint that the WebUI starts with."""
-    write(path, family="SDXL" if webui.is_configured else "SD 1.5", **fields)
+    write(path, family=CHECKPOINTS[webui.model], **fields)
     webui.refresh_loras()

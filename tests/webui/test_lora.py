@@ -9,7 +9,6 @@ from .compare import SAME, assert_half_the_rows, difference
 from .jobs import DEFAULTS
 from .selection import long, needs
 
-OVERRIDES = {"sd_model_checkpoint": "small-sd15.safetensors"}
 CHEAP = {"width": 64, "height": 64, "steps": 2}
 OTHER = 5 * SAME
 FILES = {
@@ -25,10 +24,21 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def folder(webui, lora_folder):
+def checkpoint(webui):
+    """One that has the sizes of a LoRA."""
+    return "small-sd15" if webui.is_configured else webui.model
+
+
+@pytest.fixture(scope="module")
+def overrides(checkpoint):
+    return {"sd_model_checkpoint": f"{checkpoint}.safetensors"}
+
+
+@pytest.fixture(scope="module")
+def folder(webui, lora_folder, checkpoint):
     """The WebUI's own, with the files in it."""
     for name, fields in FILES.items():
-        loras.write(lora_folder / f"{name}.safetensors", **fields)
+        loras.write(lora_folder / f"{name}.safetensors", **{"family": loras.CHECKPOINTS[checkpoint], **fields})
     webui.refresh_loras()
     return lora_folder
 
@@ -38,11 +48,11 @@ def ask_for(*names, weight=1):
 
 
 @pytest.fixture(scope="module")
-def generate(jobs, folder):
+def generate(jobs, folder, overrides):
     """Generates with LoRAs."""
 
     def generate(*names, weight=1):
-        return jobs.txt2img(prompt=ask_for(*names, weight=weight), override_settings=OVERRIDES, **CHEAP)
+        return jobs.txt2img(prompt=ask_for(*names, weight=weight), override_settings=overrides, **CHEAP)
 
     return generate
 
@@ -77,10 +87,10 @@ def test_two_at_once(generate, generate_once):
 
 
 @pytest.mark.parametrize("setting", [None, pytest.param("lora_functional", marks=long)])
-def test_cfg_1_evaluates_the_prompt_alone(webui, run_both, folder, setting):
+def test_cfg_1_evaluates_the_prompt_alone(webui, run_both, folder, overrides, setting):
     """The setting has a layer's LoRA computed beside it, and not added to its weights."""
     needs(setting is None or webui.component(f"setting_{setting}"), f"setting {setting}")
-    overrides = {**OVERRIDES, **({setting: True} if setting else {})}
+    overrides = {**overrides, **({setting: True} if setting else {})}
     assert_half_the_rows(*run_both(prompt=ask_for("one", "two"), overrides=overrides, **CHEAP))
 
 
@@ -104,9 +114,9 @@ def test_a_name_that_is_not_there(generate, generate_once):
 
 @long
 @pytest.mark.parametrize("family", ["SD 2.1", "SDXL"])
-def test_a_file_for_another_family_leaves_nothing_behind(jobs, generate, generate_once, family):
+def test_a_file_for_another_family_leaves_nothing_behind(jobs, generate, generate_once, overrides, family):
     """Some WebUIs refuse the job, some load what fits."""
     plain = generate_once()
-    status, body = jobs.post("txt2img", prompt=ask_for(family), override_settings=OVERRIDES, **CHEAP)
+    status, body = jobs.post("txt2img", prompt=ask_for(family), override_settings=overrides, **CHEAP)
     assert status == 200 or "shapes cannot be multiplied" in str(body)
     assert difference(plain, generate()) == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tcd_sampler.lab.miniature.install import install_checkpoint
 
-from . import checkpoint_sd15
+from . import checkpoint_large_sdxl, checkpoint_sd15
 from .features import Features
 
 SETTINGS = {
@@ -45,8 +45,9 @@ class WebUI(Features):
         extensions: dict[str, Path],
         ui_config: dict[str, object] | None = None,
         settings: dict[str, str] | None = None,
+        wants_sdxl: bool = False,
     ) -> None:
-        self.folder, self.data = folder, data
+        self.folder, self.data, self.wants_sdxl = folder, data, wants_sdxl
         self.python = find_python(folder)
         self.environment = get_environment()
         self.code = data / "webui"
@@ -73,11 +74,12 @@ class WebUI(Features):
 
     def make_checkpoints(self, folder: Path) -> None:
         """Makes them where they are not there yet."""
-        for name in checkpoint_sd15.VARIANTS:
-            if name == "small-sd15-edit" and not self.is_configured:
-                continue  # they do not know the kind
-            if not (folder / f"{name}.safetensors").exists():
-                checkpoint_sd15.write(folder, name)
+        for kind in (checkpoint_sd15, *([checkpoint_large_sdxl] if self.model == "large-sdxl" else [])):
+            for name in kind.VARIANTS:
+                if name == "small-sd15-edit" and not self.is_configured:
+                    continue  # they do not know the kind
+                if not (folder / f"{name}.safetensors").exists():
+                    kind.write(folder, name)
         if self.is_configured and not (folder / "tiny-sdxl.safetensors").exists():
             script = Path(__file__).with_name("checkpoint_sdxl.py")
             command = [self.python, script, folder]

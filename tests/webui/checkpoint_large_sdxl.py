@@ -1,0 +1,63 @@
+"""Writes checkpoints in SDXL's layout for WebUIs that guess a model's kind.
+
+They take text encoders and a VAE of full size only, and a UNet with SDXL's depths, whose levels may have one width. The
+weights are random. Such a checkpoint has 2.4 GB.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .checkpoint_layers import TOKENS, VOCABULARY, Shapes, Unet, layer, text_encoder, vae, write_weights
+
+TEXT_WIDTH, TEXT_LAYERS = 1280, 32
+"""OpenCLIP's."""
+
+UNET = Unet(depths=(0, 2, 10), text_width=2048, size_width=2816)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What distinguishes one checkpoint from the others."""
+
+    marks: tuple[str, ...] = ()
+    """Keys that a WebUI tells v-prediction and a zero terminal SNR by."""
+
+    channels: int = 4
+    seed: int = 0
+
+
+VARIANTS = {
+    "large-sdxl": Variant(),
+    "large-sdxl-inpaint": Variant(channels=9),
+    "large-sdxl-v": Variant(marks=("v_pred", "ztsnr")),
+    "large-sdxl-refiner": Variant(seed=1),
+}
+
+
+def open_clip(model: str) -> Shapes:
+    yield f"{model}.token_embedding.weight", (VOCABULARY, TEXT_WIDTH)
+    yield f"{model}.positional_embedding", (TOKENS, TEXT_WIDTH)
+    for i in range(TEXT_LAYERS):
+        block = f"{model}.transformer.resblocks.{i}"
+        yield f"{block}.attn.in_proj_weight", (3 * TEXT_WIDTH, TEXT_WIDTH)
+        yield f"{block}.attn.in_proj_bias", (3 * TEXT_WIDTH,)
+        yield from layer(f"{block}.attn.out_proj", TEXT_WIDTH, TEXT_WIDTH)
+        yield from layer(f"{block}.mlp.c_fc", 4 * TEXT_WIDTH, TEXT_WIDTH)
+        yield from layer(f"{block}.mlp.c_proj", TEXT_WIDTH, 4 * TEXT_WIDTH)
+        yield from layer(f"{block}.ln_1", TEXT_WIDTH)
+        yield from layer(f"{block}.ln_2", TEXT_WIDTH)
+    yield from layer(f"{model}.ln_final", TEXT_WIDTH)
+    yield f"{model}.text_projection", (TEXT_WIDTH, TEXT_WIDTH)
+    yield f"{model}.logit_scale", ()
+
+
+def write(folder: Path, name: str) -> None:
+    """Writes one checkpoint."""
+    variant = VARIANTS[name]
+    encoders = "conditioner.embedders.0.transformer.text_model", "conditioner.embedders.1.model"
+    marks = ((mark, (1,)) for mark in variant.marks)
+    write_weights(
+        folder / f"{name}.safetensors",
+        (0, text_encoder(encoders[0])), (0, open_clip(encoders[1])), (0, vae()),
+        (variant.seed, UNET.shapes(variant.channels)), (0, marks),
+    )  # fmt: skip

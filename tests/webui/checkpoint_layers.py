@@ -1,0 +1,236 @@
+"""Layers of Stable Diffusion's checkpoints as names and shapes of weights, and random weights that let images through.
+
+Every block adds a little to what it is given, and the last layer of the UNet answers with its input, made unit
+variance. As a prediction of the noise that is a fair one, so latents and images keep a sensible range at any number of
+steps, and what comes out depends on seed, prompt, size and initial image.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+TEXT_WIDTH, TEXT_LAYERS, VOCABULARY, TOKENS = 768, 12, 49408, 77
+UNET_WIDTH, TIME_WIDTH = 320, 1280
+VAE_WIDTHS = [128, 256, 512, 512]
+SIGNALS = 4
+"""Channels of latents; images have one less."""
+
+MEAN = 0.5
+"""Of a prompt's encoding: WebUIs divide by it to emphasise words, and about 0 the result would be anything."""
+
+BRANCH = 0.3
+"""Size of what a block adds to what it is given."""
+
+Shapes = Iterator[tuple[str, tuple[int, ...]]]
+
+
+def layer(name: str, *shape: int) -> Shapes:
+    """A linear layer or a convolution, or a norm where there is but one size."""
+    yield f"{name}.weight", shape
+    yield f"{name}.bias", shape[:1]
+
+
+def text_encoder(model: str) -> Shapes:
+    """CLIP-L, under SD 1.5's or SDXL's name for it."""
+    yield f"{model}.embeddings.token_embedding.weight", (VOCABULARY, TEXT_WIDTH)
+    yield f"{model}.embeddings.position_embedding.weight", (TOKENS, TEXT_WIDTH)
+    yield f"{model}.embeddings.position_ids", (1, TOKENS)
+    for i in range(TEXT_LAYERS):
+        block = f"{model}.encoder.layers.{i}"
+        for projection in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            yield from layer(f"{block}.self_attn.{projection}", TEXT_WIDTH, TEXT_WIDTH)
+        yield from layer(f"{block}.mlp.fc1", 4 * TEXT_WIDTH, TEXT_WIDTH)
+        yield from layer(f"{block}.mlp.fc2", TEXT_WIDTH, 4 * TEXT_WIDTH)
+        yield from layer(f"{block}.layer_norm1", TEXT_WIDTH)
+        yield from layer(f"{block}.layer_norm2", TEXT_WIDTH)
+    yield from layer(f"{model}.final_layer_norm", TEXT_WIDTH)
+
+
+@dataclass(frozen=True)
+class Unet:
+    """A UNet whose levels all have one width."""
+
+    depths: tuple[int, ...]
+    """How many transformer blocks each level's attentions have."""
+
+    text_width: int
+    size_width: int = 0
+    """Of what it is told of image sizes."""
+
+    projects_by_convolution: bool = False
+
+    def shapes(self, channels: int) -> Shapes:
+        model, bottom = "model.diffusion_model", len(self.depths) - 1
+        yield from layer(f"{model}.time_embed.0", TIME_WIDTH, UNET_WIDTH)
+        yield from layer(f"{model}.time_embed.2", TIME_WIDTH, TIME_WIDTH)
+        if self.size_width:
+            yield from layer(f"{model}.label_emb.0.0", TIME_WIDTH, self.size_width)
+            yield from layer(f"{model}.label_emb.0.2", TIME_WIDTH, TIME_WIDTH)
+        yield from layer(f"{model}.input_blocks.0.0", UNET_WIDTH, channels, 3, 3)
+        blocks = itertools.count(1)
+        for level, depth in enumerate(self.depths):
+            for _ in range(2):
+                yield from self.block(f"{model}.input_blocks.{next(blocks)}", UNET_WIDTH, depth)
+            if level < bottom:
+                yield from layer(f"{model}.input_blocks.{next(blocks)}.0.op", UNET_WIDTH, UNET_WIDTH, 3, 3)
+        yield from self.block(f"{model}.middle_block", UNET_WIDTH, self.depths[bottom])
+        yield from unet_resblock(f"{model}.middle_block.2", UNET_WIDTH)
+        for i, (depth, last) in enumerate((depth, j == 2) for depth in reversed(self.depths) for j in range(3)):
+            block = f"{model}.output_blocks.{i}"
+            yield from self.block(block, 2 * UNET_WIDTH, depth)
+            if last and i < 3 * bottom:
+                yield from layer(f"{block}.2.conv", UNET_WIDTH, UNET_WIDTH, 3, 3)
+        yield from layer(f"{model}.out.0", UNET_WIDTH)
+        yield from layer(f"{model}.out.2", 4, UNET_WIDTH, 3, 3)
+
+    def block(self, name: str, width_in: int, depth: int) -> Shapes:
+        yield from unet_resblock(f"{name}.0", width_in)
+        if depth:
+            yield from self.transformer(f"{name}.1", depth)
+
+    def transformer(self, name: str, depth: int, width: int = UNET_WIDTH) -> Shapes:
+        projection = (width, width, 1, 1) if self.projects_by_convolution else (width, width)
+        yield from layer(f"{name}.norm", width)
+        yield from layer(f"{name}.proj_in", *projection)
+        for i in range(depth):
+            block = f"{name}.transformer_blocks.{i}"
+            for attention, context in (("attn1", width), ("attn2", self.text_width)):
+                yield f"{block}.{attention}.to_q.weight", (width, width)
+                yield f"{block}.{attention}.to_k.weight", (width, context)
+                yield f"{block}.{attention}.to_v.weight", (width, context)
+                yield from layer(f"{block}.{attention}.to_out.0", width, width)
+            yield from layer(f"{block}.ff.net.0.proj", 8 * width, width)
+            yield from layer(f"{block}.ff.net.2", width, 4 * width)
+            for i in (1, 2, 3):
+                yield from layer(f"{block}.norm{i}", width)
+        yield from layer(f"{name}.proj_out", *projection)
+
+
+def unet_resblock(name: str, width_in: int, width: int = UNET_WIDTH, time_width: int = TIME_WIDTH) -> Shapes:
+    yield from layer(f"{name}.in_layers.0", width_in)
+    yield from layer(f"{name}.in_layers.2", width, width_in, 3, 3)
+    yield from layer(f"{name}.emb_layers.1", width, time_width)
+    yield from layer(f"{name}.out_layers.0", width)
+    yield from layer(f"{name}.out_layers.3", width, width, 3, 3)
+    if width_in != width:
+        yield from layer(f"{name}.skip_connection", width, width_in, 1, 1)
+
+
+def vae_resblock(name: str, width_in: int, width: int) -> Shapes:
+    yield from layer(f"{name}.norm1", width_in)
+    yield from layer(f"{name}.conv1", width, width_in, 3, 3)
+    yield from layer(f"{name}.norm2", width)
+    yield from layer(f"{name}.conv2", width, width, 3, 3)
+    if width_in != width:
+        yield from layer(f"{name}.nin_shortcut", width, width_in, 1, 1)
+
+
+def vae_middle(name: str, width: int) -> Shapes:
+    yield from vae_resblock(f"{name}.block_1", width, width)
+    yield from layer(f"{name}.attn_1.norm", width)
+    for projection in ("q", "k", "v", "proj_out"):
+        yield from layer(f"{name}.attn_1.{projection}", width, width, 1, 1)
+    yield from vae_resblock(f"{name}.block_2", width, width)
+
+
+def vae() -> Shapes:
+    model, top = "first_stage_model", len(VAE_WIDTHS) - 1
+    yield from layer(f"{model}.encoder.conv_in", VAE_WIDTHS[0], 3, 3, 3)
+    before = VAE_WIDTHS[0]
+    for level, width in enumerate(VAE_WIDTHS):
+        for i in (0, 1):
+            yield from vae_resblock(f"{model}.encoder.down.{level}.block.{i}", before, width)
+            before = width
+        if level < top:
+            yield from layer(f"{model}.encoder.down.{level}.downsample.conv", width, width, 3, 3)
+    yield from vae_middle(f"{model}.encoder.mid", before)
+    yield from layer(f"{model}.encoder.norm_out", before)
+    yield from layer(f"{model}.encoder.conv_out", 8, before, 3, 3)
+    yield from layer(f"{model}.quant_conv", 8, 8, 1, 1)
+    yield from layer(f"{model}.post_quant_conv", 4, 4, 1, 1)
+    yield from layer(f"{model}.decoder.conv_in", before, 4, 3, 3)
+    yield from vae_middle(f"{model}.decoder.mid", before)
+    for level, width in reversed(list(enumerate(VAE_WIDTHS))):
+        for i in (0, 1, 2):
+            yield from vae_resblock(f"{model}.decoder.up.{level}.block.{i}", before, width)
+            before = width
+        if level > 0:
+            yield from layer(f"{model}.decoder.up.{level}.upsample.conv", width, width, 3, 3)
+    yield from layer(f"{model}.decoder.norm_out", before)
+    yield from layer(f"{model}.decoder.conv_out", 3, before, 3, 3)
+
+
+# Channels come in pairs of a signal and its negative: silu(z) - silu(-z) = z, so what a convolution of the first kind
+# has spread, one of the second kind gathers behind the last norm's activation.
+SPREADING = (".input_blocks.0.0.weight", ".conv_in.weight")
+GATHERING = (".out.2.weight", ".conv_out.weight")
+PASSING = ("nin_shortcut.weight", "sample.conv.weight", ".2.conv.weight", ".op.weight", "quant_conv.weight")
+BRANCHING = (".out_layers.3.weight", ".proj_out.weight", ".conv2.weight")
+SHARP = (".attn2.to_q.weight", ".attn2.to_k.weight")
+"""Attention to the prompt, which is to pick words out."""
+
+
+def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """A weight of a layer, in the frame that lets images through."""
+    if len(shape) == 1:
+        return make_vector(name, shape)
+    if name.endswith("position_ids"):
+        return torch.arange(shape[1])[None]
+    if "embedding" in name:
+        return torch.randn(shape) * 0.5 + MEAN
+    random = torch.randn(shape) / math.sqrt(math.prod(shape[1:]))
+    if name.endswith(PASSING):
+        return copy(shape, [out % shape[1] for out in range(shape[0])])
+    if name.endswith("skip_connection.weight"):  # the mean of what comes from below and what comes from across
+        return (copy(shape, list(range(shape[0]))) + copy(shape, list(range(shape[0], shape[1])))) / 2
+    if name.endswith(SPREADING):
+        return copy(shape, [out // 2 % SIGNALS % shape[1] for out in range(shape[0])], signs=(1, -1))
+    if name.endswith(GATHERING):
+        return gather(shape) + 0.1 * random
+    gain = BRANCH if name.endswith(BRANCHING) else 2.0 if name.endswith(SHARP) else 1.0
+    return gain * random
+
+
+def make_vector(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """A bias, or a norm's weight."""
+    if name.endswith(("final_layer_norm.bias", "ln_final.bias")):
+        return torch.full(shape, MEAN)
+    return torch.zeros(shape) if name.endswith("bias") else torch.ones(shape)
+
+
+def copy(shape: tuple[int, ...], sources: list[int], signs: tuple[int, ...] = (1,)) -> torch.Tensor:
+    """A convolution that copies to each channel out one channel in."""
+    weight = torch.zeros(shape)
+    for out, source in enumerate(sources):
+        weight[out, source, shape[2] // 2, shape[3] // 2] = signs[out % len(signs)]
+    return weight
+
+
+def gather(shape: tuple[int, ...]) -> torch.Tensor:
+    """Turns pairs back into signals, each the mean of the pairs that hold it."""
+    weight = torch.zeros(shape)
+    gain = 0.4 if shape[0] < SIGNALS else 1.0  # images have less than unit variance, or they would be clipped
+    for channel in range(shape[1]):
+        signal = channel // 2 % SIGNALS
+        if signal < shape[0]:
+            sign = 1 if channel % 2 == 0 else -1
+            weight[signal, channel, shape[2] // 2, shape[3] // 2] = sign * gain * 2 * SIGNALS / shape[1]
+    return weight
+
+
+def write_weights(path: Path, *parts: tuple[int, Shapes]) -> None:
+    """Writes a checkpoint in half precision, each part's weights by a seed of its own."""
+    weights = {}
+    for seed, part in parts:
+        torch.manual_seed(seed)
+        for key, shape in part:
+            weight = make_weight(key, shape)
+            weights[key] = weight.half() if weight.is_floating_point() else weight
+    weights["first_stage_model.encoder.conv_out.bias"][4:] = -30.0  # of the log variance: encoding draws no noise
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path)
