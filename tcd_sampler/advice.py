@@ -8,6 +8,7 @@ from . import messages
 from .loras.catalogue import CATALOGUE, NAME, Identity, RecommendedSettings
 from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .messages import Message
+from .presets import BUILT_IN
 
 FEW_STEPS = 8
 """Up to this number of steps, a schedule other than TCD's changes the image visibly."""
@@ -90,7 +91,8 @@ def find_missing_loras(job: Job) -> Iterator[Message]:
     if tag:
         yield Message(messages.ADD_LORA, {**checkpoint, "tag": tag})
     elif published:
-        yield Message(messages.DOWNLOAD_LORA, {**checkpoint, "lora": published.name})
+        preset = next(preset for preset in BUILT_IN if preset.lora == "TCD")
+        yield Message(messages.DOWNLOAD_LORA, {**checkpoint, "lora": published.name, "preset": Message(preset.name)})
     else:
         yield Message(messages.NO_LORA, checkpoint)
 

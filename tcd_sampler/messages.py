@@ -39,7 +39,7 @@ PRESET_NUMBER = "TCD preset {preset}: {field} must be a number from {low} to {hi
 PRESET_WHOLE_NUMBER = "TCD preset {preset}: {field} must be a whole number from {low} to {high}, got {value}."
 PRESET_FIELDS = "A TCD preset must have a name, and its other fields must be among {fields}; got {value}."
 NOT_A_LIST = "not a JSON list"
-CANNOT_READ_PRESETS = "{file} cannot be read ({reason}). Fix or remove the file."
+CANNOT_READ_PRESETS = "{file} cannot be read. Fix or remove the file. Reason: {reason}"
 CANNOT_WRITE = "{file} cannot be written ({reason})."
 SAVE_BUILT_IN = "TCD preset {preset} is built in: save yours under another name."
 DELETE_BUILT_IN = "TCD preset {preset} is built in and cannot be deleted."
@@ -77,21 +77,26 @@ NO_LORA_FOLDER = "No WebUI found around this extension. Set the LoRA folder with
 THIS_CHECKPOINT = "this checkpoint"
 """Replaces the base model's name if that is unknown."""
 
+# Reasons why a preset's LoRA is not used
+
+NO_SUCH_LORA = "no {lora} for {family} is installed"
+LORA_OF_OTHER_FAMILY = "{lora} is for {lora_family}, not for {family}"
+
 # Deviations from the request, shown below a job's images
 
 ETA_USED = "TCD used the request's eta as gamma ({gamma}). Send the gamma argument to set another gamma."
 ETA_NOT_USED = "TCD used gamma {gamma} and ignored the request's eta ({eta})."
 PRESET_NOT_USED = 'The request sets {fields}, so the preset "{preset}" did not change them.'
 UNKNOWN_SCHEDULE = "This WebUI has no schedule type {schedule}. TCD used its own schedule."
-NO_SUCH_LORA = 'The preset "{preset}" was applied without its LoRA: no {lora} for {family} is installed.'
+WITHOUT_LORA = 'The preset "{preset}" was applied without its LoRA: {reason}.'
 
 # Warnings about a job's settings, shown below its images
 
 NO_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Images may be blurry."
 ADD_LORA = "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Add {tag} to the prompt."
 DOWNLOAD_LORA = (
-    "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Install {lora}: select a "
-    "TCD preset and click Download LoRA, or download it by hand."
+    "No TCD LoRA is active, and {checkpoint} is not a known distilled checkpoint. Install {lora}: select the preset "
+    '"{preset}" and click Download LoRA, or download it by hand.'
 )
 UNREADABLE = "This WebUI cannot read {tag} and applied no LoRA at all. Correct the tag."
 UNREADABLE_SETTING = "The setting {field} must be the name of a LoRA, got {value}. This WebUI applied no LoRA at all."
@@ -132,10 +137,9 @@ FAILED = "Internal error in the TCD extension ({error}). See the WebUI's log."
 
 APPLIED = 'Applied "{preset}".'
 ADDED = 'Applied "{preset}" and added {lora} to the prompt.'
-NOT_INSTALLED = 'Applied "{preset}" without its LoRA: no {lora} for {family} is installed.'
-NOT_INSTALLED_DOWNLOAD = (
-    'Applied "{preset}" without its LoRA: no {lora} for {family} is installed. Click Download LoRA to get {file} '
-    "({size} MB, {license})."
+APPLIED_WITHOUT_LORA = 'Applied "{preset}" without its LoRA: {reason}.'
+DOWNLOAD_OFFERED = (
+    'Applied "{preset}" without its LoRA: {reason}. Click Download LoRA to get {file} ({size} MB, {license}).'
 )
 UNSUPPORTED = "This WebUI cannot load all of {lora}. Click Convert LoRA to create a compatible copy."
 SAVED = 'Saved "{preset}".'

@@ -181,9 +181,19 @@ def choose_lora(wanted: str, family: str | None, may_hash: bool = True) -> Any:
     return pick(labelled, wanted, family, files) or pick(list_unlabelled(files, may_hash), wanted, family, files)
 
 
-def describe_lora(wanted: str, family: str | None) -> dict[str, object]:
+def describe_lora(wanted: str, family: str | None) -> dict[str, Any]:
     """Returns the values of messages about a preset's LoRA, as choose_lora gets it."""
     return {"lora": CATALOGUE.get_title(wanted), "family": family or Message(messages.THIS_CHECKPOINT)}
+
+
+def explain_missing(wanted: str, family: str | None) -> Message:
+    """Returns the reason why choose_lora found none."""
+    entry = None if wanted in CATALOGUE.methods else look_up(wanted)
+    header = read_header(entry) if entry else None
+    values = describe_lora(wanted, family)
+    if header:
+        return Message(messages.LORA_OF_OTHER_FAMILY, {**values, "lora_family": header.family})
+    return Message(messages.NO_SUCH_LORA, values)
 
 
 def list_known(files: list[PublishedLoRA]) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from ..loras.prompt import find_loras, insert_lora
 from ..messages import Message
 from ..presets import AUTOMATIC, Preset, Presets
 from .compat import comments, files, jobs
-from .loras import choose_lora, describe_lora, get_default_lora, is_for_tcd
+from .loras import choose_lora, explain_missing, get_default_lora, is_for_tcd
 from .notify import notify
 
 PRESETS = Presets(files.DATA / "tcd-presets.json")
@@ -36,10 +36,11 @@ def set_fields(p: Any, preset: Preset, request: Any) -> None:
     """
     sent = jobs.get_sent_fields(request) if request else set()
     kept = sent & {"sampler_name", "sampler_index"}
-    if not kept and has_defaults(p, request):
-        check_sampler(preset)
-        p.sampler_name = preset.sampler
-        if "scheduler" not in sent:
+    if has_defaults(p, request):
+        if not kept:
+            check_sampler(preset)
+            p.sampler_name = preset.sampler
+        if "scheduler" not in sent and p.sampler_name.lower() == preset.sampler.lower():
             p.scheduler = preset.schedule
     named = [field for field in ("steps", "cfg_scale", "denoising_strength") if getattr(preset, field) is not None]
     for field in named:
@@ -80,8 +81,8 @@ def add_lora(p: Any, preset: Preset) -> None:
     _, family = files.get_checkpoint(p)
     lora = choose_lora(preset.lora, family)
     if lora is None:
-        values = describe_lora(preset.lora, family)
-        notify(p, Message(messages.NO_SUCH_LORA, {"preset": preset.name, **values}))
+        reason = explain_missing(preset.lora, family)
+        notify(p, Message(messages.WITHOUT_LORA, {"preset": preset.name, "reason": reason}))
         return
     default = get_default_lora(p)
     if default and isinstance(default[0], str) and (default[0] == lora.name or is_for_tcd(default[0])):

@@ -53,7 +53,8 @@ def test_a_correct_job_has_no_warning(job):
     assert job == []
 
 
-DOWNLOAD_LORA = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SDXL-LoRA")
+PRESET = {"preset": messages.Message("TCD, 4 steps")}
+DOWNLOAD_LORA = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SDXL-LoRA", **PRESET)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ DOWNLOAD_LORA = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SDXL-L
 )
 def test_no_lora(loras):
     assert warnings(*loras) == [DOWNLOAD_LORA]
-    for_sd1 = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SD15-LoRA")
+    for_sd1 = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SD15-LoRA", **PRESET)
     assert warnings(family=SD1) == [for_sd1]
     assert for_sd1 in warnings(*loras, family=SD1)  # beside what is said of one of another family
     here = warnings(*loras, find_tag=lambda: "<lora:mine:1>")

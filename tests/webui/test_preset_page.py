@@ -134,8 +134,7 @@ def test_warnings_are_below_the_image(txt2img, folder, webui):
     txt2img.make_small()
     txt2img.set_number("txt2img_cfg_scale", 7)
     said = txt2img.generate()
-    checkpoint = "tiny-sdxl" if webui.is_configured else webui.model
-    assert said.count(messages.ADD_LORA.format(checkpoint=checkpoint, tag=TAG)) == 1
+    assert said.count(messages.ADD_LORA.format(checkpoint=webui.model, tag=TAG)) == 1
 
 
 @pytest.fixture
@@ -154,13 +153,12 @@ def publish(jobs, hub):
 def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish):
     page, folder = txt2img, lora_folder
     assert hub.requests == []  # so far
-    name, family = ("TCD-SDXL-LoRA", "SDXL") if webui.is_configured else ("TCD-SD15-LoRA", "SD 1.5")
+    name, family = ("TCD-SD15-LoRA", "SD 1.5") if webui.model == "small-sd15" else ("TCD-SDXL-LoRA", "SDXL")
     publish(breaks_after(1_000_000), pauses_after(2_000_000))
     apply(page, "TCD, 8 steps")
+    reason = messages.NO_SUCH_LORA.format(lora="TCD LoRA", family=family)
     page.wait_for_text(
-        messages.NOT_INSTALLED_DOWNLOAD.format(
-            preset="TCD, 8 steps", lora="TCD LoRA", family=family, file=name, size=3, license="MIT"
-        )
+        messages.DOWNLOAD_OFFERED.format(preset="TCD, 8 steps", reason=reason, file=name, size=3, license="MIT")
     )
     assert page.value("txt2img_prompt") == "a house"
     page("txt2img_tcd_get").click()

@@ -102,6 +102,13 @@ def test_a_schedule_of_the_requests_own(follow, webui):
     assert_says(follow("TCD, 4 steps").infotext, Schedule_type="TCD")
 
 
+def test_a_presets_schedule_is_for_its_sampler(follow, webui, own_presets):
+    needs(webui.has_schedules, "list of schedules")
+    own_presets.write_text(json.dumps([{"name": "Karras", "schedule": "Karras"}]), encoding="utf-8")
+    assert_says(follow("Karras", sampler_name="TCD").infotext, Schedule_type="Karras")
+    assert "Schedule type: Karras" not in follow("Karras", sampler_name="Euler a").infotext
+
+
 def test_an_infotexts_values_are_the_requests_own(follow, webui):
     needs(webui.can_paste, "infotext in requests")
     infotext = "a house\nSteps: 3, Sampler: TCD, Seed: 7"
@@ -178,7 +185,8 @@ def test_a_missing_lora_is_not_added(follow):
     result = follow("TDD, 8 steps", prompt="a house", steps=1)
     assert result.info["prompt"] == "a house"
     said = result.info["extra_generation_params"]["TCD warnings"]
-    assert said[0] == messages.NO_SUCH_LORA.format(preset="TDD, 8 steps", lora="TDD LoRA", family="SD 1.5")
+    reason = messages.NO_SUCH_LORA.format(lora="TDD LoRA", family="SD 1.5")
+    assert said[0] == messages.WITHOUT_LORA.format(preset="TDD, 8 steps", reason=reason)
     assert len(said) == 2  # and what is here
 
 
@@ -187,7 +195,8 @@ def test_a_file_for_another_base_model_is_not_added(follow, own_presets):
     result = follow("XL", prompt="a house", steps=1)
     assert result.info["prompt"] == "a house"
     said = result.info["extra_generation_params"]["TCD warnings"]
-    assert said[0] == messages.NO_SUCH_LORA.format(preset="XL", lora="tcd-xl", family="SD 1.5")
+    reason = messages.LORA_OF_OTHER_FAMILY.format(lora="tcd-xl", lora_family="SDXL", family="SD 1.5")
+    assert said[0] == messages.WITHOUT_LORA.format(preset="XL", reason=reason)
 
 
 def test_a_plots_values_stay(follow, jobs):

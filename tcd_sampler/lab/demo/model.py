@@ -11,7 +11,7 @@ from ..denoiser import EPSILON, DiscreteDenoiser
 from ..miniature.prompt import ReadPrompt
 
 Conditioning = dict[str, Any]
-"""The UNet's arguments other than latents and timesteps. All tensors, also nested ones, have one row per image."""
+"""The UNet's arguments other than latents and timesteps. All tensors, nested ones too, have one entry per image."""
 
 
 class Encode(Protocol):
@@ -136,7 +136,7 @@ def as_network(unet: Any) -> Callable[..., torch.Tensor]:
 
 
 def concatenate(a: Any, b: Any) -> Any:
-    """Returns tensors, or dictionaries or lists of them, with the rows of both."""
+    """Returns tensors, or dictionaries or lists of them, with the batch entries of both."""
     if isinstance(a, dict):
         return {key: concatenate(a[key], b[key]) for key in a}
     if isinstance(a, list):

@@ -37,7 +37,7 @@ def get_samplers(model: Model, samplers: Iterable[Sampler]) -> list[Sampler]:
 def compare_samplers(model: Model, request: Request) -> list[Strip]:
     row = {sampler.name: replace(request, sampler=sampler) for sampler in get_samplers(model, SAMPLERS.values())}
     note = (
-        "All images start from the same noise. With a LoRA of their own, TCD and LCM evaluate one prompt per "
+        "All images start from the same noise. With their LoRAs, TCD and LCM evaluate one prompt per "
         "step. The other samplers evaluate two."
     )
     return [Strip(f"Samplers at {count(request.steps)}", note, [row])]

@@ -14,7 +14,7 @@ from .. import lora_files
 from ..compat.comments import get_strip
 from ..compat.files import get_checkpoint
 from ..compat.page import may_write_files
-from ..loras import choose_lora, describe_lora, is_for_tcd
+from ..loras import choose_lora, describe_lora, explain_missing, is_for_tcd
 from ..presets import PRESETS
 
 
@@ -83,14 +83,12 @@ def apply(name: str, prompt: str, is_img2img: bool) -> Outcome:
 def describe_download(preset: Preset, family: str | None) -> Message:
     """Returns the message that a preset's LoRA is not installed, with the file that the button would download."""
     wanted = preset.lora or ""
-    values = {"preset": preset.name, **describe_lora(wanted, family)}
+    values = {"preset": preset.name, "reason": explain_missing(wanted, family)}
     file = CATALOGUE.find(wanted, family)
     if file is None or not may_write_files():
-        return Message(messages.NOT_INSTALLED, values)
+        return Message(messages.APPLIED_WITHOUT_LORA, values)
     size = round(file.size / 1e6)
-    return Message(
-        messages.NOT_INSTALLED_DOWNLOAD, {**values, "file": file.name, "size": size, "license": file.license}
-    )
+    return Message(messages.DOWNLOAD_OFFERED, {**values, "file": file.name, "size": size, "license": file.license})
 
 
 def save(name: str, prompt: str, settings: dict[str, Any], is_img2img: bool) -> Outcome:

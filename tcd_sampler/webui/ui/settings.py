@@ -37,7 +37,7 @@ def add_settings() -> None:
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
     if supports_single_pass():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
-        add_option(SINGLE_PASS_OPTION, single_pass.info("half the sampling time, the same image"))
+        add_option(SINGLE_PASS_OPTION, single_pass.info("half the sampling time, the same image except for rounding"))
     warnings = shared.OptionInfo(True, "Warnings", section=SECTION)
     add_option(WARNINGS_OPTION, warnings.info("shown below the images when settings are likely wrong"))
     distilled = shared.OptionInfo(DISTILLED, "Distilled checkpoints", section=SECTION)
