@@ -147,8 +147,8 @@ class Features:
 
     @cached_property
     def has_v_prediction(self) -> bool:
-        """Whether a configuration can tell it of v-prediction; others look for that in SDXL checkpoints alone."""
-        return self.is_configured or (self.folder / "backend").is_dir()
+        """Whether it recognizes v-prediction by the checkpoint's configuration. Others do so for SDXL only."""
+        return self.is_configured or (self.folder / "backend").is_dir() or self.model == "large-sdxl"
 
     def find_script(self, file_name: str) -> Path | None:
         files = [*self.folder.glob(f"scripts/{file_name}"), *self.folder.glob(f"extensions-builtin/*/*/{file_name}")]
