@@ -19,6 +19,7 @@ class Message:
 # Bad input (HTTP 422 in the API)
 
 BAD_GAMMA = "{field} must be a number from 0 to 1, got {value}."
+BAD_HIRES_GAMMA = '{field} must be "same" or a number from 0 to 1, got {value}.'
 BAD_STEPS = "n must be a whole number of 0 or more, got {value}."
 NO_NOISE_TABLE = "model must have a noise table: TCD needs a discrete denoiser such as k-diffusion's."
 NOT_A_DIFFUSION_MODEL = (

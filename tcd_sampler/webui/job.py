@@ -12,7 +12,7 @@ from typing import Any
 from modules import sd_samplers
 
 from ..gamma import DEFAULT_GAMMA, check_gamma, parse_gamma
-from ..messages import ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE, Message
+from ..messages import BAD_HIRES_GAMMA, ETA_NOT_USED, ETA_USED, UNKNOWN_SCHEDULE, Message
 from .compat import jobs, options, schedules
 from .names import DEFAULT_GAMMA_OPTION, ENSD, GAMMA, HIRES_GAMMA, NAME, SAME
 from .notify import notify
@@ -155,6 +155,8 @@ def choose_hires_gamma(argument: Any, first: float) -> float:
     """
     if argument is None:
         return first
-    if isinstance(argument, str):
-        return first if argument.strip().lower() == SAME else parse_gamma(argument, HIRES_GAMMA)
-    return check_gamma(argument, HIRES_GAMMA)
+    if not isinstance(argument, str):
+        return check_gamma(argument, HIRES_GAMMA, BAD_HIRES_GAMMA)
+    if argument.strip().lower() == SAME:
+        return first
+    return parse_gamma(argument, HIRES_GAMMA, BAD_HIRES_GAMMA)

@@ -7,11 +7,12 @@ weights are random. Such a checkpoint has 2.4 GB.
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checkpoint_layers import TOKENS, VOCABULARY, Shapes, Unet, layer, text_encoder, vae, write_weights
+from .checkpoint_layers import TOKENS, VOCABULARY, Shapes, Unet, layer, make_weights, text_encoder, vae, write_weights
 
 TEXT_WIDTH, TEXT_LAYERS = 1280, 32
 """OpenCLIP's."""
 
+TEXT, OPEN_CLIP = "conditioner.embedders.0.transformer.text_model", "conditioner.embedders.1.model"
 UNET = Unet(depths=(0, 2, 10), text_width=2048, size_width=2816)
 
 
@@ -54,10 +55,9 @@ def open_clip(model: str) -> Shapes:
 def write(folder: Path, name: str) -> None:
     """Writes one checkpoint."""
     variant = VARIANTS[name]
-    encoders = "conditioner.embedders.0.transformer.text_model", "conditioner.embedders.1.model"
-    marks = ((mark, (1,)) for mark in variant.marks)
+    weights = {}
+    for part in (text_encoder(TEXT), open_clip(OPEN_CLIP), vae(), ((mark, (1,)) for mark in variant.marks)):
+        weights.update(make_weights(part, 0))
     write_weights(
-        folder / f"{name}.safetensors",
-        (0, text_encoder(encoders[0])), (0, open_clip(encoders[1])), (0, vae()),
-        (variant.seed, UNET.shapes(variant.channels)), (0, marks),
-    )  # fmt: skip
+        folder / f"{name}.safetensors", {**weights, **make_weights(UNET.shapes(variant.channels), variant.seed)}
+    )

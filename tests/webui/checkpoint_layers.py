@@ -7,7 +7,7 @@ steps, and what comes out depends on seed, prompt, size and initial image.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,24 +91,9 @@ class Unet:
     def block(self, name: str, width_in: int, depth: int) -> Shapes:
         yield from unet_resblock(f"{name}.0", width_in)
         if depth:
-            yield from self.transformer(f"{name}.1", depth)
-
-    def transformer(self, name: str, depth: int, width: int = UNET_WIDTH) -> Shapes:
-        projection = (width, width, 1, 1) if self.projects_by_convolution else (width, width)
-        yield from layer(f"{name}.norm", width)
-        yield from layer(f"{name}.proj_in", *projection)
-        for i in range(depth):
-            block = f"{name}.transformer_blocks.{i}"
-            for attention, context in (("attn1", width), ("attn2", self.text_width)):
-                yield f"{block}.{attention}.to_q.weight", (width, width)
-                yield f"{block}.{attention}.to_k.weight", (width, context)
-                yield f"{block}.{attention}.to_v.weight", (width, context)
-                yield from layer(f"{block}.{attention}.to_out.0", width, width)
-            yield from layer(f"{block}.ff.net.0.proj", 8 * width, width)
-            yield from layer(f"{block}.ff.net.2", width, 4 * width)
-            for i in (1, 2, 3):
-                yield from layer(f"{block}.norm{i}", width)
-        yield from layer(f"{name}.proj_out", *projection)
+            yield from transformer(
+                f"{name}.1", text_width=self.text_width, depth=depth, by_convolution=self.projects_by_convolution
+            )
 
 
 def unet_resblock(name: str, width_in: int, width: int = UNET_WIDTH, time_width: int = TIME_WIDTH) -> Shapes:
@@ -119,6 +104,27 @@ def unet_resblock(name: str, width_in: int, width: int = UNET_WIDTH, time_width:
     yield from layer(f"{name}.out_layers.3", width, width, 3, 3)
     if width_in != width:
         yield from layer(f"{name}.skip_connection", width, width_in, 1, 1)
+
+
+def transformer(
+    name: str, width: int = UNET_WIDTH, text_width: int = TEXT_WIDTH, depth: int = 1, by_convolution: bool = True
+) -> Shapes:
+    """Attention blocks. Their projections are convolutions in SD 1.5 and linear in SDXL."""
+    projection = (width, width, 1, 1) if by_convolution else (width, width)
+    yield from layer(f"{name}.norm", width)
+    yield from layer(f"{name}.proj_in", *projection)
+    for i in range(depth):
+        block = f"{name}.transformer_blocks.{i}"
+        for attention, context in (("attn1", width), ("attn2", text_width)):
+            yield f"{block}.{attention}.to_q.weight", (width, width)
+            yield f"{block}.{attention}.to_k.weight", (width, context)
+            yield f"{block}.{attention}.to_v.weight", (width, context)
+            yield from layer(f"{block}.{attention}.to_out.0", width, width)
+        yield from layer(f"{block}.ff.net.0.proj", 8 * width, width)
+        yield from layer(f"{block}.ff.net.2", width, 4 * width)
+        for norm in (1, 2, 3):
+            yield from layer(f"{block}.norm{norm}", width)
+    yield from layer(f"{name}.proj_out", *projection)
 
 
 def vae_resblock(name: str, width_in: int, width: int) -> Shapes:
@@ -186,8 +192,8 @@ def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     random = torch.randn(shape) / math.sqrt(math.prod(shape[1:]))
     if name.endswith(PASSING):
         return copy(shape, [out % shape[1] for out in range(shape[0])])
-    if name.endswith("skip_connection.weight"):  # the mean of what comes from below and what comes from across
-        return (copy(shape, list(range(shape[0]))) + copy(shape, list(range(shape[0], shape[1])))) / 2
+    if name.endswith("skip_connection.weight"):
+        return pass_both(shape)
     if name.endswith(SPREADING):
         return copy(shape, [out // 2 % SIGNALS % shape[1] for out in range(shape[0])], signs=(1, -1))
     if name.endswith(GATHERING):
@@ -211,6 +217,13 @@ def copy(shape: tuple[int, ...], sources: list[int], signs: tuple[int, ...] = (1
     return weight
 
 
+def pass_both(shape: tuple[int, ...]) -> torch.Tensor:
+    """Returns the mean of what comes from the level below and what comes across, if there are both."""
+    width, across = shape[0], shape[1] - shape[0]
+    below = copy(shape, [out % shape[1] for out in range(width)])
+    return (below + copy(shape, [width + out % across for out in range(width)])) / 2 if across > 0 else below
+
+
 def gather(shape: tuple[int, ...]) -> torch.Tensor:
     """Turns pairs back into signals, each the mean of the pairs that hold it."""
     weight = torch.zeros(shape)
@@ -223,14 +236,20 @@ def gather(shape: tuple[int, ...]) -> torch.Tensor:
     return weight
 
 
-def write_weights(path: Path, *parts: tuple[int, Shapes]) -> None:
-    """Writes a checkpoint in half precision, each part's weights by a seed of its own."""
+def make_weights(
+    shapes: Shapes, seed: int, make: Callable[[str, tuple[int, ...]], torch.Tensor] = make_weight
+) -> dict[str, torch.Tensor]:
+    """Returns random weights in half precision."""
+    torch.manual_seed(seed)
     weights = {}
-    for seed, part in parts:
-        torch.manual_seed(seed)
-        for key, shape in part:
-            weight = make_weight(key, shape)
-            weights[key] = weight.half() if weight.is_floating_point() else weight
+    for name, shape in shapes:
+        weight = make(name, shape)
+        weights[name] = weight.half() if weight.is_floating_point() else weight
+    return weights
+
+
+def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Writes a checkpoint."""
     weights["first_stage_model.encoder.conv_out.bias"][4:] = -30.0  # of the log variance: encoding draws no noise
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(weights, path)

@@ -21,6 +21,7 @@ from .checkpoint_layers import (
     VAE_WIDTHS,
     VOCABULARY,
     Unet,
+    make_weights,
     text_encoder,
     vae,
     write_weights,
@@ -46,6 +47,7 @@ VARIANTS = {
     "small-sd15-refiner": Variant(seed=1),
 }
 
+TEXT = "cond_stage_model.transformer.text_model"
 UNET = Unet(depths=(1,), text_width=TEXT_WIDTH, projects_by_convolution=True)
 
 
@@ -53,8 +55,10 @@ def write(folder: Path, name: str) -> None:
     """Writes one checkpoint."""
     variant = VARIANTS[name]
     # one text encoder and one VAE for all, so that a refiner can go on with another's latents
-    text = text_encoder("cond_stage_model.transformer.text_model")
-    write_weights(folder / f"{name}.safetensors", (0, text), (0, vae()), (variant.seed, UNET.shapes(variant.channels)))
+    unet = make_weights(UNET.shapes(variant.channels), variant.seed)
+    write_weights(
+        folder / f"{name}.safetensors", {**make_weights(text_encoder(TEXT), 0), **make_weights(vae(), 0), **unet}
+    )
     (folder / f"{name}.yaml").write_text(
         json.dumps({"model": model_config(variant, write_text_config(folder))}), encoding="utf-8"
     )

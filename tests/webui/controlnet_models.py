@@ -12,21 +12,21 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from .checkpoint_sd15 import (
+from .checkpoint_layers import (
     TEXT_WIDTH,
     Shapes,
-    Variant,
     copy,
     layer,
     make_weight,
-    model_config,
+    make_weights,
     text_encoder,
     transformer,
     unet_resblock,
     vae,
-    write_text_config,
+    write_weights,
 )
-from .checkpoint_sd15 import UNET_WIDTH as FULL_WIDTH
+from .checkpoint_layers import UNET_WIDTH as FULL_WIDTH
+from .checkpoint_sd15 import TEXT, Variant, model_config, write_text_config
 
 WIDTH = FULL_WIDTH // 5
 LEVELS = [1, 2, 4, 4]
@@ -39,7 +39,7 @@ CANNY, DEPTH, IP_ADAPTER = "control_v11p_sd15_canny", "control_v11f1p_sd15_depth
 IMAGE_WIDTH, IMAGE_TOKENS = 1024, 4
 """What an IP-Adapter is given of an image, and how many tokens it makes of that."""
 
-WARNINGS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96), (WIDTH, 256)]
+HINT_LAYERS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96), (WIDTH, 256)]
 """A ControlNet's convolutions over its image."""
 
 HINT_GAIN = 1.7
@@ -98,7 +98,7 @@ def unet() -> Shapes:
 def controlnet() -> Shapes:
     model = "control_model"
     yield from encoder(model)
-    for i, (width, width_in) in enumerate(WARNINGS):
+    for i, (width, width_in) in enumerate(HINT_LAYERS):
         yield from layer(f"{model}.input_hint_block.{2 * i}", width, width_in, 3, 3)
     for i, width in enumerate(get_skipped_widths()):
         yield from layer(f"{model}.zero_convs.{i}.0", width, width, 1, 1)
@@ -121,8 +121,7 @@ def get_attention_widths() -> list[int]:
 
 
 def make(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    return {name: make_one(name, shape).half() for name, shape in shapes}
+    return make_weights(shapes, seed, make_one)
 
 
 def make_one(name: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -145,10 +144,9 @@ def make_encoded_image() -> str:
 
 
 def write_checkpoint(folder: Path) -> None:
-    weights = {**make(text_encoder(), 0), **make(vae(), 0), **make(unet(), 0)}
-    weights["first_stage_model.encoder.conv_out.bias"][4:] = -30.0  # of the log variance: encoding draws no noise
+    weights = {**make(text_encoder(TEXT), 0), **make(vae(), 0), **make(unet(), 0)}
     folder = folder.resolve()  # the text encoder is beside the checkpoints themselves, not beside a link to them
-    save_file(weights, folder / f"{CHECKPOINT}.safetensors")
+    write_weights(folder / f"{CHECKPOINT}.safetensors", weights)
     config = model_config(Variant(), write_text_config(folder))
     config["params"]["unet_config"]["params"].update(
         model_channels=WIDTH, attention_resolutions=[4, 2, 1], channel_mult=LEVELS

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy
 from safetensors.numpy import save_file
 
-from .checkpoint_sd15 import TEXT_WIDTH, TIME_WIDTH, UNET_WIDTH, Shapes
+from .checkpoint_layers import TEXT_WIDTH, TIME_WIDTH, UNET_WIDTH, Shapes
 
 STRENGTH = 1.5
 """Size of what a layer's LoRA adds to its weight, which is of size 1."""

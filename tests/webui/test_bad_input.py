@@ -57,7 +57,8 @@ def test_gamma(jobs, webui, kind, gamma):
 def test_hires_gamma(jobs, gamma):
     """The first pass would be another sampler's, and is not run either."""
     fields = {"enable_hr": True, "hr_scale": 1, "sampler_name": "Euler a", "hr_sampler_name": "TCD"}
-    assert jobs.refused(0.3, gamma, **fields).startswith(bad_gamma("TCD hires gamma", "")[:-1])
+    sentence = messages.BAD_HIRES_GAMMA.format(field="TCD hires gamma", value="")
+    assert jobs.refused(0.3, gamma, **fields).startswith(sentence[:-1])
 
 
 @pytest.mark.parametrize("eta", [pytest.param(-0.1, marks=long), 1.1])

@@ -107,7 +107,7 @@ def test_a_bad_hires_gamma_is_reported(page):
     field.press("Enter")
     page.make_small()
     said = page.generate()
-    assert messages.BAD_GAMMA.format(field="TCD hires gamma", value="'high'") in said
+    assert messages.BAD_HIRES_GAMMA.format(field="TCD hires gamma", value="'high'") in said
     assert "BadInput" not in said  # some pages show the name of an error's class
     field.fill("0.45")
     field.press("Enter")

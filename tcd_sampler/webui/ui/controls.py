@@ -53,6 +53,7 @@ class Controls:
             value=SAME,
             allow_custom_value=True,
             label=HIRES_GAMMA,
+            info="same = TCD gamma. You can also type a number from 0 to 1.",
             elem_id=f"{self.tab}_tcd_hires_gamma",
             visible=False,
             render=False,
