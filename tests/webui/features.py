@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +36,9 @@ class Features:
     """Of the WebUI in a folder."""
 
     folder: Path
+    python: Path
+    """Its own interpreter."""
+
     wants_sdxl: bool
     """Whether its checkpoint is to be in SDXL's layout, if it takes such a one in full size only."""
 
@@ -139,6 +143,21 @@ class Features:
         """Whether it can say what arguments they have. (A1111 1.6 fails over any dropdown.)"""
         source = (self.folder / "modules" / "scripts.py").read_text(encoding="utf-8")
         return "isinstance(x, tuple)" in source
+
+    @cached_property
+    def has_half_precision(self) -> bool:
+        """Whether it can run the UNet in half precision on a CPU, which PyTorch 2.1 cannot."""
+        source = (self.folder / "modules" / "cmd_args.py").read_text(encoding="utf-8")
+        code = "import torch; torch.nn.Conv2d(1, 1, 1).half()(torch.ones(1, 1, 1, 1).half())"
+        if not self.is_configured or '"half"' not in source:
+            return False
+        return subprocess.run([self.python, "-c", code], capture_output=True).returncode == 0
+
+    @cached_property
+    def has_flow_prediction(self) -> bool:
+        """Whether it has a class for models such as SD3."""
+        files = [self.folder / "backend/modules/k_prediction.py", self.folder / "ldm_patched/modules/model_sampling.py"]
+        return any("DiscreteFlow(" in file.read_text(encoding="utf-8") for file in files if file.exists())
 
     @cached_property
     def has_sdxl_inpainting(self) -> bool:

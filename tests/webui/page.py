@@ -115,6 +115,14 @@ class Page:
         for name in ("width", "height", "steps", "cfg_scale"):
             self.set_number(f"{tab}_{name}", DEFAULTS[name])
 
+    def choose_ui_preset(self, name):
+        """Forge has buttons for them, Neo a list."""
+        button = self("forge_ui_preset").get_by_label(name, exact=True)
+        if button.count():
+            button.check()
+        else:
+            self.choose("forge_ui_preset", name)
+
     def open_hires_fix(self):
         tick = self("txt2img_hr").locator("input[type=checkbox]").first
         if tick.count():  # where there is none, to open it is to tick it

@@ -95,6 +95,11 @@ def test_flow_models(jobs):
     assert jobs.refused(actions="flow") == messages.NOT_A_DIFFUSION_MODEL
 
 
+def test_flow_prediction_of_the_webuis_own(jobs, webui):
+    needs(webui.has_flow_prediction, "flow models")
+    assert jobs.refused(actions="flow-prediction") == messages.NOT_A_DIFFUSION_MODEL
+
+
 def test_each_pass_checks_its_own_checkpoint(jobs, webui):
     """A hires pass with a checkpoint of its own may be TCD's where the first pass's could not be."""
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_sampler_name": "TCD", "steps": 1}

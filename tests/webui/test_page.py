@@ -8,7 +8,7 @@ from tcd_sampler import messages
 
 from .jobs import CAPTION, Jobs
 from .page import Page
-from .selection import long
+from .selection import long, needs
 
 SENTENCE = messages.BAD_GAMMA.format(field="TCD gamma", value=1.1)
 
@@ -36,6 +36,24 @@ def test_a_preset_alone_generates_what_the_caption_describes(miniature, page):
         page.set_number(f"txt2img_{name}", value)
     page.generate()
     assert "Model: miniature, TCD gamma: 0.3" in page("html_info_txt2img").first.inner_text()
+
+
+@pytest.fixture
+def tcd_for_xl(webui):
+    """Makes TCD the sampler of the UI preset xl in Forge and Neo."""
+    before = webui.get("/sdapi/v1/options")
+    needs("xl_t2i_sampler" in before, "UI presets")
+    assert webui.post("/sdapi/v1/options", {"xl_t2i_sampler": "TCD"})[0] == 200
+    yield
+    assert (
+        webui.post("/sdapi/v1/options", {name: before[name] for name in ("xl_t2i_sampler", "forge_preset")})[0] == 200
+    )
+
+
+def test_the_slider_follows_the_ui_preset(tcd_for_xl, page):
+    for preset, is_seen in (("xl", True), ("sd", False), ("xl", True), ("flux", False)):
+        page.choose_ui_preset(preset)
+        page.see("txt2img_tcd_gamma", seen=is_seen)
 
 
 @long

@@ -113,6 +113,17 @@ for replacement in (get_flow_model, get_flow_model_first):
 MODELS = {"flow": property(get_flow_model), "flow-first": property(get_flow_model_first)}
 
 
+def use_flow_prediction():
+    """Has the loaded model predict as flow models do, by the host's own class; returns what takes that back."""
+    unet = shared.sd_model.forge_objects.unet.model
+    name = "predictor" if hasattr(unet, "predictor") else "model_sampling"
+    own = getattr(unet, name)
+    module = sys.modules[type(own).__module__]
+    flow = getattr(module, "PredictionDiscreteFlow", None) or module.ModelSamplingDiscreteFlow
+    setattr(unet, name, flow())
+    return lambda: setattr(unet, name, own)
+
+
 def publish(size, sha256):
     """Has the published TCD LoRAs be of that size and content."""
     for file in sys.modules["tcd_sampler.loras.catalogue"].CATALOGUE.files:
@@ -206,6 +217,8 @@ class Probe(scripts.Script):
                 publish(*action.split(":")[1:])
             if action.startswith("bug:"):
                 current.restore = plant(*action.split(":")[1:])
+            if action == "flow-prediction":
+                current.restore = use_flow_prediction()
         if "rename" in current.actions:
             ours = sd_samplers.all_samplers_map["TCD"]
             sd_samplers.all_samplers_map["Renamed"] = type(ours)("Renamed", *ours[1:])
