@@ -65,7 +65,18 @@ class Unet:
     projects_by_convolution: bool = False
 
     def shapes(self, channels: int) -> Shapes:
-        model, bottom = "model.diffusion_model", len(self.depths) - 1
+        model = "model.diffusion_model"
+        yield from self.encoder(model, channels)
+        for i, (depth, last) in enumerate((depth, j == 2) for depth in reversed(self.depths) for j in range(3)):
+            block = f"{model}.output_blocks.{i}"
+            yield from self.block(block, 2 * UNET_WIDTH, depth)
+            if last and i < 3 * (len(self.depths) - 1):
+                yield from layer(f"{block}.2.conv", UNET_WIDTH, UNET_WIDTH, 3, 3)
+        yield from layer(f"{model}.out.0", UNET_WIDTH)
+        yield from layer(f"{model}.out.2", 4, UNET_WIDTH, 3, 3)
+
+    def encoder(self, model: str, channels: int) -> Shapes:
+        """The half that a ControlNet has too."""
         yield from layer(f"{model}.time_embed.0", TIME_WIDTH, UNET_WIDTH)
         yield from layer(f"{model}.time_embed.2", TIME_WIDTH, TIME_WIDTH)
         if self.size_width:
@@ -76,17 +87,10 @@ class Unet:
         for level, depth in enumerate(self.depths):
             for _ in range(2):
                 yield from self.block(f"{model}.input_blocks.{next(blocks)}", UNET_WIDTH, depth)
-            if level < bottom:
+            if level < len(self.depths) - 1:
                 yield from layer(f"{model}.input_blocks.{next(blocks)}.0.op", UNET_WIDTH, UNET_WIDTH, 3, 3)
-        yield from self.block(f"{model}.middle_block", UNET_WIDTH, self.depths[bottom])
+        yield from self.block(f"{model}.middle_block", UNET_WIDTH, self.depths[-1])
         yield from unet_resblock(f"{model}.middle_block.2", UNET_WIDTH)
-        for i, (depth, last) in enumerate((depth, j == 2) for depth in reversed(self.depths) for j in range(3)):
-            block = f"{model}.output_blocks.{i}"
-            yield from self.block(block, 2 * UNET_WIDTH, depth)
-            if last and i < 3 * bottom:
-                yield from layer(f"{block}.2.conv", UNET_WIDTH, UNET_WIDTH, 3, 3)
-        yield from layer(f"{model}.out.0", UNET_WIDTH)
-        yield from layer(f"{model}.out.2", 4, UNET_WIDTH, 3, 3)
 
     def block(self, name: str, width_in: int, depth: int) -> Shapes:
         yield from unet_resblock(f"{name}.0", width_in)

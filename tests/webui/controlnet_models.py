@@ -39,8 +39,9 @@ CANNY, DEPTH, IP_ADAPTER = "control_v11p_sd15_canny", "control_v11f1p_sd15_depth
 IMAGE_WIDTH, IMAGE_TOKENS = 1024, 4
 """What an IP-Adapter is given of an image, and how many tokens it makes of that."""
 
-HINT_LAYERS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96), (WIDTH, 256)]
-"""A ControlNet's convolutions over its image."""
+CONTROL = "control_model"
+HINT_LAYERS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96)]
+"""A ControlNet's convolutions over its image, but for the last one."""
 
 HINT_GAIN = 1.7
 """Of those, each of which an activation follows that halves what passes."""
@@ -96,13 +97,17 @@ def unet() -> Shapes:
 
 
 def controlnet() -> Shapes:
-    model = "control_model"
-    yield from encoder(model)
-    for i, (width, width_in) in enumerate(HINT_LAYERS):
-        yield from layer(f"{model}.input_hint_block.{2 * i}", width, width_in, 3, 3)
-    for i, width in enumerate(get_skipped_widths()):
-        yield from layer(f"{model}.zero_convs.{i}.0", width, width, 1, 1)
-    yield from layer(f"{model}.middle_block_out.0", LEVELS[-1] * WIDTH, LEVELS[-1] * WIDTH, 1, 1)
+    yield from encoder(CONTROL)
+    yield from connections(get_skipped_widths())
+
+
+def connections(widths: list[int]) -> Shapes:
+    """A ControlNet's layers from its image, and to the skip connections with these widths."""
+    for i, (width, width_in) in enumerate([*HINT_LAYERS, (widths[0], 256)]):
+        yield from layer(f"{CONTROL}.input_hint_block.{2 * i}", width, width_in, 3, 3)
+    for i, width in enumerate(widths):
+        yield from layer(f"{CONTROL}.zero_convs.{i}.0", width, width, 1, 1)
+    yield from layer(f"{CONTROL}.middle_block_out.0", widths[-1], widths[-1], 1, 1)
 
 
 def ip_adapter(widths: list[int], context: int) -> Shapes:
