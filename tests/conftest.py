@@ -1,4 +1,4 @@
-"""The options that choose tests, the lines that say which tests were not run, and the oracle of k-diffusion."""
+"""Command-line options that select tests, a summary of the tests that were not run, and the k-diffusion fixture."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import torch
 from .support.kdiffusion import import_k_diffusion
 
 MARKERS = {"long": "--long", "slow": "--slow"}
-"""Options, by the marker of the tests that only they run."""
+"""Options by marker. A marked test runs only with its option."""
 
 COUNTS = pytest.StashKey[dict]()
-"""How many tests were left out, by their marker."""
+"""Number of deselected tests, by marker."""
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +41,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[COUNTS] = {}
-    torch.set_num_threads(1)  # on a busy machine, more threads wait for each other many times longer than they save
-    hypothesis.settings.register_profile("unhurried", deadline=None)  # no test fails for being slow
+    torch.set_num_threads(1)  # on a busy machine, more threads wait for each other and lose more time than they save
+    hypothesis.settings.register_profile("unhurried", deadline=None)  # slow examples do not fail a test
     hypothesis.settings.load_profile("unhurried")
     for marker, option in MARKERS.items():
         config.addinivalue_line("markers", f"{marker}: run only with {option}")

@@ -1,4 +1,4 @@
-"""Chromium, driven by Playwright: the system's, or the one that `playwright install chromium` brings."""
+"""Starts Chromium with Playwright: the system's, or the one that `playwright install chromium` downloads."""
 
 import shutil
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 def find_browser(driver):
-    """Its path, or None where there is no browser."""
+    """Returns the path of Chromium, or None if it is not installed."""
     installed = [*filter(None, map(shutil.which, NAMES)), driver.chromium.executable_path]
     return next((path for path in installed if Path(path).exists()), None)
 
@@ -23,7 +23,7 @@ def has_browser():
 
 @contextmanager
 def start_browser(width=1600, height=1400):
-    """A context, in which pages share what they fetched."""
+    """Starts the browser and yields a context, whose pages share one cache."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_browser(driver), args=QUIET)
         yield browser.new_context(viewport={"width": width, "height": height})

@@ -1,4 +1,4 @@
-"""How the WebUIs remove comments from prompts: the functions strip_comments of their processing_scripts/comments.py."""
+"""Removes comments from prompts as WebUIs do: copies of strip_comments in their processing_scripts/comments.py."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""k-diffusion, the oracle of sample_tcd's interface. Only tests import it, and only where it is installed."""
+"""Imports k-diffusion, the reference for sample_tcd's interface, or skips the test if it is not installed."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The layers that distillation LoRAs train, from diffusers' own UNets, and LoRAs of them."""
+"""The layers that distillation LoRAs train, read from diffusers' UNets, and the tensor shapes of such LoRAs."""
 
 import re
 from functools import cache
@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 
 BLOCK = "down_blocks.1.attentions.0.transformer_blocks.0"
 TEXT = "text_model.encoder.layers.0.self_attn"
-"""A block of diffusers' UNets, and one of their text encoders."""
+"""Module names: a transformer block of diffusers' UNets, and a self-attention of the text encoders."""
 
 CONFIGS = {
     "SD 1.5": {"cross_attention_dim": 768},
@@ -23,7 +23,7 @@ CONFIGS = {
     },
 }
 
-# LCM's training script's
+# the layers that LCM's training script trains
 TRAINED = re.compile(
     r"(to_[qkv]|to_out\.0|proj_(in|out)|ff\.net\.(0\.proj|2)|conv[12]|conv_shortcut|time_emb_proj|samplers\.0\.conv)$"
 )
@@ -31,20 +31,20 @@ TRAINED = re.compile(
 
 @cache
 def find_layers(family):
-    """The weights' shapes by the layers' names."""
+    """Returns the weight shapes of a UNet's trained layers, by layer name."""
     with torch.device("meta"):
         unet = UNet2DConditionModel(**CONFIGS[family])
     return {name: tuple(module.weight.shape) for name, module in unet.named_modules() if TRAINED.search(name)}
 
 
 def get_shapes(weight, rank):
-    """A layer's down and up."""
+    """Returns the shapes of a layer's down and up weights."""
     output, inputs, *kernel = weight
     return (rank, inputs, *kernel), (output, rank, *(1 for _ in kernel))
 
 
 def name_kohya(layers, rank=64):
-    """The tensors' shapes by their names, as in nearly every published distillation."""
+    """Returns the tensor shapes of a LoRA in kohya's format, as in nearly every published distillation."""
     shapes = {}
     for name, weight in layers.items():
         prefix = f"lora_unet_{name.replace('.', '_')}"

@@ -1,4 +1,4 @@
-"""A server on this machine that serves one file, as badly as a test tells it to."""
+"""A local HTTP server that serves one file and misbehaves as a test tells it to."""
 
 import re
 import threading
@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PATIENCE = 10
-"""Seconds after which an answer that hangs ends."""
+"""Seconds after which a hanging answer ends."""
 
 
 class Server(ThreadingHTTPServer):
-    """Gives each request the next of its answers, and repeats the last one."""
+    """Answers each request with the next of its answers, and repeats the last one."""
 
     daemon_threads = True
 
@@ -18,8 +18,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = content
         self.answers = [whole]
-        self.requests = []  # path and Range of each
-        self.sent = threading.Event()  # all that an answer sends before it hangs
+        self.requests = []  # the path and the Range header of each
+        self.sent = threading.Event()  # set when an answer that hangs has sent its data, or when the client hung up
         self.released = threading.Event()
 
     @property
@@ -28,11 +28,11 @@ class Server(ThreadingHTTPServer):
 
     @property
     def starts(self):
-        """Returns the position in the file from which each request asks."""
+        """The position in the file at which each request starts."""
         return [int(re.fullmatch(r"bytes=(\d+)-", range_ or "bytes=0-")[1]) for _, range_ in self.requests]
 
     def handle_error(self, request, client_address):
-        """A client that hangs up is no error."""
+        """Ignores errors, because clients may hang up."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def whole(handler, cut=None):
-    """Sends the file, or the rest that was asked for; the connection breaks at the position cut."""
+    """Sends the file, or the requested rest of it. The connection breaks at the position cut."""
     content = handler.server.content
     asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
     start = int(asked[1]) if asked else 0
@@ -79,7 +79,7 @@ def hangs_after(n):
 
 
 def pauses_after(n):
-    """Sends the rest when the test sets server.released."""
+    """Sends the file up to position n, and the rest when the test sets server.released."""
 
     def answer(handler):
         whole(handler, cut=n)
@@ -90,7 +90,7 @@ def pauses_after(n):
 
 
 def answers(status=200, body=b"", **headers):
-    """Sends exactly this to any request."""
+    """Sends exactly this response to any request."""
     return lambda handler: handler.answer(status, body, **headers)
 
 

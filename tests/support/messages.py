@@ -1,4 +1,4 @@
-"""What users are told, by its template and values, so that tests do not hold its wording."""
+"""Compares messages by template and values, so that tests do not repeat their wording."""
 
 from contextlib import contextmanager
 from string import Formatter
@@ -13,24 +13,24 @@ TEMPLATES = {name: text for name, text in vars(messages).items() if name.isupper
 
 
 def said(template, **values):
-    """The message, to compare with."""
+    """Returns the expected message."""
     return Message(template, values)
 
 
 def list_places(template):
-    """The names of the values that go into it."""
+    """Returns the names of a template's values."""
     return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
 
 
 def assert_says(message, template, **values):
-    """It is this message, with all the values that it has places for, and these among them."""
+    """Asserts that a message has this template, these values, and every value that the template needs."""
     assert (message.template, message.values) == (template, {**message.values, **values})
     assert message.values.keys() == list_places(template)
 
 
 @contextmanager
 def refused(template, **values):
-    """A UserError with this message ends the block; values that are not given may be any."""
+    """Asserts that a UserError with this message ends the block. Values that are not given may be anything."""
     with pytest.raises(UserError) as error:
         yield error
     assert_says(error.value.message, template, **values)

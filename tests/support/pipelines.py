@@ -1,4 +1,4 @@
-"""Pipelines of diffusers with tiny random networks, and the tensors of their checkpoints."""
+"""Makes diffusers pipelines with tiny random networks, and the tensors of their checkpoints."""
 
 import diffusers
 import torch
@@ -75,7 +75,7 @@ def make_scheduler():
 
 
 def to_open_clip(text):
-    """As SDXL's second text encoder is stored."""
+    """Returns a text encoder's tensors in the layout of SDXL's second one."""
     weights = text.state_dict()
     model = "conditioner.embedders.1.model."
     tensors = {

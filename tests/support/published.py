@@ -1,4 +1,4 @@
-"""A published LoRA to download, and what a test may see of its download."""
+"""A published LoRA to download, and helpers that download it and check the result."""
 
 import hashlib
 import random
@@ -27,11 +27,11 @@ PAGE = "https://huggingface.co/h1t/TCD-SDXL-LoRA"
 FINAL = f"{LORA.name}.safetensors"
 RETRIES = 2
 SHORT = 3.0
-"""Seconds to wait for a server that hangs: long enough for one that does not, on a busy machine."""
+"""Timeout in seconds for servers that hang. Others answer in time even on a busy machine."""
 
 
 def get_files(folder):
-    """Returns the content of each file, except the one that the folder fixture puts there."""
+    """Returns each file's content by name, except for the file that the folder fixture creates."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "other.safetensors"}
 
 
@@ -45,7 +45,7 @@ def fetch(folder, lora=LORA):
 
 
 def fails(template, values, folder, progress=None):
-    """The download ends in exactly this message and leaves the folder as it was."""
+    """Asserts that the download fails with exactly this message and leaves the folder unchanged."""
     before = get_files(folder)
     with pytest.raises(UserError) as raised:
         list(progress or start(folder))

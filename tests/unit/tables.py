@@ -1,4 +1,4 @@
-"""Noise tables of diffusion models, which the schedule is made of."""
+"""Noise tables of diffusion models, from which schedules are made."""
 
 import diffusers
 

@@ -1,4 +1,4 @@
-"""Each mistake is named, once, and nothing is said of a job that is right."""
+"""Each mistake causes one warning, and a correct job causes none."""
 
 import pytest
 
@@ -66,19 +66,19 @@ def test_no_lora(loras):
     assert warnings(*loras) == [DOWNLOAD_LORA]
     for_sd1 = said(messages.DOWNLOAD_LORA, checkpoint="base", lora="TCD-SD15-LoRA", **PRESET)
     assert warnings(family=SD1) == [for_sd1]
-    assert for_sd1 in warnings(*loras, family=SD1)  # beside what is said of one of another family
+    assert for_sd1 in warnings(*loras, family=SD1)  # besides the warning about a LoRA of another family
     here = warnings(*loras, find_tag=lambda: "<lora:mine:1>")
     assert here == [said(messages.ADD_LORA, checkpoint="base", tag="<lora:mine:1>")]
     assert warnings(*loras, family=None) == [said(messages.NO_LORA, checkpoint="base")]
 
 
-def test_a_name_that_is_not_there():
+def test_an_unknown_lora():
     unknown = ActiveLoRA("nonsense", 1, is_missing=True)
     assert warnings(TCD, unknown) == [said(messages.UNKNOWN, lora="nonsense")]
     assert warnings(unknown, is_distilled=True) == [said(messages.UNKNOWN, lora="nonsense")]
 
 
-def test_an_alias_of_several():
+def test_an_alias_of_several_loras():
     several = ActiveLoRA("last", 1, is_missing=True, is_ambiguous=True)
     assert warnings(TCD, several) == [said(messages.AMBIGUOUS, lora="last")]
 
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_loaded(fault):
 
 
 def test_a_tag_that_cannot_be_read():
-    """The WebUI then applies none of the LoRAs, so that nothing else is to be said of them."""
+    """The WebUI then applies no LoRA at all, so no other warning about LoRAs follows."""
     unreadable = said(messages.UNREADABLE, tag="<lora:TCD:0,8>")
     assert warnings(unreadable=[unreadable]) == [unreadable]
 
@@ -137,7 +137,7 @@ def test_strength():
 
 @pytest.mark.parametrize("strength", [0.01, 0.3, 0.5, 0.58, 0.7, 0.75, 0.9, 0.99, 1])
 @pytest.mark.parametrize("steps", [2, 3, 4, 8, 20, 30, 50, 150])
-def test_the_steps_to_ask_for_are_the_fewest_that_do(strength, steps):
+def test_the_suggested_steps_are_the_fewest_that_suffice(strength, steps):
     found = warnings(TCD, steps=steps, strength=strength)
     if not found:
         assert count_steps(steps, strength) == steps
@@ -147,6 +147,6 @@ def test_the_steps_to_ask_for_are_the_fewest_that_do(strength, steps):
     assert count_steps(more - 1, strength) < steps
 
 
-def test_no_strength_at_all():
+def test_strength_0():
     [warning] = warnings(TCD, strength=0)
     assert_says(warning, messages.STEPS, strength="0", run=1, steps=4)

@@ -1,13 +1,13 @@
-"""The sampler's output follows the data, whatever gamma and the number of steps: checked without diffusers.
+"""Checks without diffusers that the sampler's output follows the data, for any gamma and number of steps.
 
-Data in one dimension from a Gaussian mixture. There a trajectory of the probability-flow ODE keeps its quantile, so the
-exact jump from one noise level to another is known, and a model that makes it is what TCD distils a network towards
-(the trajectory consistency function of the paper). Given that model and an exact start, Strategic Stochastic Sampling
-draws from the data at timestep 0, exactly; the wrong variants that other projects ship do not.
+The data are one-dimensional, from a Gaussian mixture. A trajectory of the probability-flow ODE then keeps its quantile,
+so the exact jump between two noise levels is known. A model that makes this jump is the ideal towards which TCD
+distills a network (the trajectory consistency function of the paper). With that model and an exact start, Strategic
+Stochastic Sampling draws exactly from the data at timestep 0. The wrong variants in other projects do not.
 
-The test is Kolmogorov-Smirnov's with SAMPLES samples, which rejects a right sampler with probability 1e-9
-(Dvoretzky-Kiefer-Wolfowitz). Its power: a sampler whose distribution is LIMIT + d away, in the largest difference of
-distribution functions, passes with probability at most 2 exp(-2 SAMPLES d^2): for d = 0.01, 1e-16.
+The test is Kolmogorov-Smirnov's with SAMPLES samples. It rejects a correct sampler with probability 1e-9
+(Dvoretzky-Kiefer-Wolfowitz). Its power: if the largest difference of the distribution functions is LIMIT + d, a sampler
+passes with probability at most 2 exp(-2 SAMPLES d^2). For d = 0.01 this is 1e-16.
 """
 
 import itertools
@@ -44,23 +44,23 @@ def interpolate(x, xs, ys):
 
 
 def interpolate_on_grid(x, width, ys):
-    """The same, with GRID * width for xs."""
+    """Interpolates like interpolate, with GRID * width for xs."""
     at = (x / width + 1) * ((len(GRID) - 1) / 2)
     low = at.long().clamp_(0, len(GRID) - 2)
     return torch.lerp(ys[low], ys[low + 1], at.sub_(low))
 
 
 def flow(x, sigma, sigma_s):
-    """The probability-flow ODE's solution at sigma_s, from x at sigma: the point with the same quantile."""
+    """Returns the probability-flow ODE's solution at sigma_s from x at sigma: the point with the same quantile."""
     width, width_s = 3 + 8 * sigma, 3 + 8 * sigma_s
-    # logits keep the tails apart
+    # logits resolve the tails
     quantiles = distribution_function(GRID * width, sigma).clamp(1e-300, 1 - 1e-16).logit()
     quantiles_s = distribution_function(GRID * width_s, sigma_s).clamp(1e-300, 1 - 1e-16).logit()
     return interpolate_on_grid(x, width, interpolate(quantiles, quantiles_s, GRID * width_s))
 
 
 class Oracle:
-    """A k-diffusion denoiser that makes each step's jump exactly, to the target that the paper gives it."""
+    """A k-diffusion denoiser that makes each step's jump exactly, to the target timestep of the paper."""
 
     sigmas = TABLE
 
@@ -75,14 +75,14 @@ class Oracle:
 
 
 def draw_start(generator):
-    """Exact samples of the data at the highest noise level."""
+    """Returns exact samples of the data at the highest noise level."""
     mode = torch.multinomial(WEIGHTS, SAMPLES, replacement=True, generator=generator)
     noise = torch.randn(2, SAMPLES, generator=generator, dtype=torch.float64)
     return (MEANS[mode] + SCALES[mode] * noise[0] + TABLE[-1] * noise[1]).reshape(-1, 1, 1, 1)
 
 
 def distance_to_data(samples):
-    """Kolmogorov-Smirnov distance of what the reference returns at timestep 0 to what it should."""
+    """Returns the Kolmogorov-Smirnov distance of samples, scaled like the reference's, to the data at timestep 0."""
     ordered = (samples.flatten() * (1 + TABLE[0] ** 2).sqrt()).sort().values
     expected = distribution_function(ordered, float(TABLE[0]))
     ranks = torch.arange(SAMPLES + 1, dtype=torch.float64) / SAMPLES
@@ -101,7 +101,7 @@ def ours(model, x, sigmas, gamma, noise_sampler):
 
 
 def wrong(step, end_at_zero=False):
-    """A sampler that differs from the right one in one step of its arithmetic, or in where it ends."""
+    """Returns a sampler that differs from the correct one in a step's arithmetic, or in its last noise level."""
 
     def sampler(model, x, sigmas, gamma, noise_sampler):
         ends = [*sigmas[1:-1], torch.zeros(()) if end_at_zero else TABLE[0]]
@@ -127,30 +127,30 @@ def down_and_up(denoised, eps, sigma_next, sigma_s, noise):
 
 
 def current_timestep(denoised, eps, sigma, sigma_next, gamma, noise):
-    """ "Euler A": s from the timestep that the step starts on."""
+    """ "Euler A": computes s from the timestep where the step starts."""
     sigma_s = torch.minimum(TABLE[math.floor((1 - gamma) * timestep(sigma))], sigma_next)
     return down_and_up(denoised, eps, sigma_next, sigma_s, noise(sigma, sigma_next))
 
 
 def ddpm(denoised, eps, sigma, sigma_next, gamma, noise):
-    """ "TCD": an ancestral step down to the next level, in which gamma only switches the noise on."""
+    """ "TCD": an ancestral step to the next level. Gamma only turns the noise on."""
     sigma_up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2).sqrt() if gamma > 0 else torch.zeros(())
     return down_and_up(denoised, eps, sigma_next, (sigma_next**2 - sigma_up**2).sqrt(), noise(sigma, sigma_next))
 
 
 def no_floor(denoised, eps, sigma, sigma_next, gamma, noise):
-    """ "Real": s between timesteps (and the end at noise level 0)."""
+    """ "Real": s between timesteps (and the last level is 0)."""
     sigma_s = interpolated_sigma((1 - gamma) * timestep(sigma_next)) if sigma_next > 0 else sigma_next
     return down_and_up(denoised, eps, sigma_next, sigma_s, noise(sigma, sigma_next))
 
 
 def lcm(denoised, eps, sigma, sigma_next, gamma, noise):
-    """LCM: all the way down, and all of the noise anew."""
+    """LCM: denoises fully and adds all of the noise."""
     return denoised + sigma_next * noise(sigma, sigma_next)
 
 
 def swapped(denoised, eps, sigma, sigma_next, gamma, noise):
-    """Gamma taken for 1 - gamma, as confused users of eta have it."""
+    """Swaps gamma and 1 - gamma, a likely confusion with eta."""
     sigma_s = TABLE[math.floor(gamma * timestep(sigma_next))] if sigma_next > TABLE[0] else TABLE[0]
     return down_and_up(denoised, eps, sigma_next, sigma_s, noise(sigma, sigma_next))
 
@@ -180,5 +180,5 @@ def test_samples_follow_the_data(n, gamma):
 @pytest.mark.parametrize("n", [4, 8])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_wrong_variants_fail(variant, n):
-    """At gamma 0.3, with room to spare: by how much the power is stated above."""
+    """Checks gamma 0.3. The module docstring states the power for this margin."""
     assert measure(VARIANTS[variant], n, 0.3) > LIMIT + MARGIN

@@ -1,4 +1,4 @@
-"""The documentation: links lead somewhere, named files exist, sentences are short, and nothing is written twice."""
+"""Checks the documentation: links resolve, named files exist, sentences are short, no paragraph is repeated."""
 
 import json
 import re
@@ -16,7 +16,7 @@ PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
 
 MOST_WORDS = 30
 SHORTEST_PARAGRAPH = 8
-"""Words. A shorter paragraph, such as "Run the tests:", may appear twice."""
+"""In words. A shorter paragraph, such as "Run the tests:", may appear twice."""
 
 FENCE = re.compile(r"^( *)(```+|~~~+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -25,7 +25,7 @@ LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)(?: \"[^\"]*\")?\)
 HTML_LINK = re.compile(r"<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=\"([^\"]+)\"")
 ITEM = re.compile(r"^ *(?:[-*+]|\d+\.) +")
 APART = re.compile(r"^ *(?:#|\||>|<|---)")
-"""A heading, a table's row, a quote or HTML: never a part of the paragraph above it."""
+"""A heading, a table row, a quote or HTML, which never belongs to the paragraph above it."""
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'*_)]*\s+(?=[\"'*_(\[]*[A-Z0-9`])")
 OUR_FILE = re.compile(r"`((?:tcd_sampler|tests|docs|scripts|localizations)/[\w./-]*)`")
@@ -36,7 +36,7 @@ def read(path):
 
 
 def find_targets(text):
-    """Returns the targets of links and images, of those around images too, without what code contains."""
+    """Returns the targets of links and images, including links around images. Links in code are ignored."""
     text = INLINE_CODE.sub("", FENCE.sub("", text))
     targets = HTML_LINK.findall(text)
     while LINK.search(text):
@@ -82,7 +82,7 @@ def find_paragraphs(text):
 
 
 def find_sentences(paragraph):
-    """Returns the sentences; a link counts as its text, and inline code as one word."""
+    """Returns the sentences. A link counts as its text, and inline code as one word."""
     text = INLINE_CODE.sub("Code", paragraph)
     while LINK.search(text):
         text = LINK.sub(r"\1", text)
@@ -99,7 +99,7 @@ def find_long(text):
 
 
 def find_repeated(texts):
-    """Returns paragraphs that appear more than once, with words compared alone."""
+    """Returns paragraphs that appear more than once. Only their words are compared."""
     paragraphs = [
         " ".join(re.findall(r"\w+", paragraph.lower())) for text in texts for paragraph in find_paragraphs(text)
     ]
@@ -117,7 +117,7 @@ def test_links(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=get_name)
-def test_files_that_code_spans_name(page):
+def test_files_named_in_code_spans_exist(page):
     assert [name for name in OUR_FILE.findall(read(page)) if not (ROOT / name).exists()] == []
 
 
@@ -126,7 +126,7 @@ def test_sentences_are_short(page):
     assert find_long(read(page)) == []
 
 
-def test_no_paragraph_twice():
+def test_no_paragraph_is_repeated():
     assert find_repeated(map(read, PROSE)) == []
 
 
@@ -135,7 +135,7 @@ def test_the_changelog_starts_with_this_version():
     assert first == "Unreleased" or re.fullmatch(rf"{re.escape(__version__)} - \d{{4}}-\d\d-\d\d", first)
 
 
-# The checks themselves
+# Tests of the checks
 
 
 def test_targets_and_anchors():
@@ -168,7 +168,7 @@ def test_repeated_paragraphs():
 
 
 def test_the_notebook_shows_images_only():
-    """Warnings in its outputs would contain paths of the machine that ran it."""
+    """Warnings in the outputs would contain paths of the machine that ran the notebook."""
     cells = json.loads(read(ROOT / "docs" / "demo.ipynb"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert outputs

@@ -1,4 +1,4 @@
-"""What counts as a gamma, as a number and as text."""
+"""Which numbers and texts are valid gammas."""
 
 import numpy
 import pytest
@@ -32,7 +32,7 @@ def test_everything_else_is_refused_in_one_short_sentence(value):
 
 
 @pytest.mark.parametrize("text", ["inf", "-inf", "-0.1", "1.1"])
-def test_text_that_is_another_number_is_refused(text):
+def test_text_with_a_number_out_of_range_is_refused(text):
     with refused(messages.BAD_GAMMA, field="TCD gamma", value=text):
         parse_gamma(text, "TCD gamma")
 

@@ -1,4 +1,4 @@
-"""Each sentence can be said in every language, with all that belongs into it; and nothing else is translated."""
+"""Every message can be formatted in every language with all its values, and no translation is unused."""
 
 import json
 import re
@@ -32,7 +32,7 @@ LABELS = [
 PRESETS = {preset.name for preset in BUILT_IN}
 
 
-def test_there_are_some():
+def test_translations_messages_and_labels_are_found():
     assert [*FILES] == ["zh_CN"]
     assert len(TEMPLATES) == len(set(TEMPLATES.values())) > 50
     assert len(LABELS) >= 10
@@ -40,7 +40,7 @@ def test_there_are_some():
 
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("language", TRANSLATIONS)
-def test_every_sentence_can_be_said(language, name):
+def test_every_message_can_be_formatted(language, name):
     template = TEMPLATES[name]
     translation = TRANSLATIONS[language][template]
     values = {place: f"<{place}>" for place in list_places(template)}

@@ -1,4 +1,4 @@
-"""Presets are checked, and the user's own are kept whole."""
+"""Presets are validated, and the user's presets are saved without loss."""
 
 import json
 
@@ -20,7 +20,7 @@ MINE = Preset("mine", steps=6, cfg_scale=1.5, gamma=0.45, lora="my-lora", weight
 
 
 @pytest.mark.parametrize("preset", BUILT_IN, ids=lambda preset: preset.name)
-def test_the_built_in_ones_are_what_their_loras_are_made_for(preset):
+def test_built_in_presets_match_the_recommended_settings(preset):
     [recommended] = {file.recommended for file in CATALOGUE.for_tcd if file.recommended.method == preset.lora}
     assert recommended.steps[0] <= preset.steps <= recommended.steps[1]
     assert recommended.cfg_scale[0] <= preset.cfg_scale <= recommended.cfg_scale[1]
@@ -28,24 +28,24 @@ def test_the_built_in_ones_are_what_their_loras_are_made_for(preset):
     assert (preset.sampler, preset.schedule, preset.weight) == ("TCD", "Automatic", 1)
 
 
-def test_there_is_one_for_every_method_for_tcd():
+def test_every_method_for_tcd_has_a_preset():
     assert {preset.lora for preset in BUILT_IN} == {file.recommended.method for file in CATALOGUE.for_tcd}
 
 
-def test_those_for_img2img_are_listed_there_alone(presets):
+def test_img2img_presets_are_listed_only_in_img2img(presets):
     names = {preset.name for preset in presets.list(img2img=True)} - {
         preset.name for preset in presets.list(img2img=False)
     }
     assert names == {"TCD inpainting, 8 steps"}
 
 
-def test_those_for_img2img_are_found_there_alone(presets):
+def test_img2img_presets_are_found_only_in_img2img(presets):
     assert presets.find("TCD inpainting, 8 steps").denoising_strength == 0.99
     with refused(messages.PRESET_FOR_IMG2IMG, preset="'TCD inpainting, 8 steps'"):
         presets.find("TCD inpainting, 8 steps", img2img=False)
 
 
-def test_own_ones_are_kept(presets, tmp_path):
+def test_own_presets_are_saved(presets, tmp_path):
     presets.save(MINE)
     presets.save(Preset("中文", steps=1))
     assert Presets(presets.file).list()[-2:] == [MINE, Preset("中文", steps=1)]
@@ -70,7 +70,7 @@ def test_deleting(presets):
         presets.delete("mine")
 
 
-def test_built_in_ones_stay(presets):
+def test_built_in_presets_cannot_be_changed(presets):
     with refused(messages.SAVE_BUILT_IN, preset="'TCD, 4 steps'"):
         presets.save(Preset("TCD, 4 steps"))
     with refused(messages.DELETE_BUILT_IN, preset="'TCD, 4 steps'"):
@@ -79,7 +79,7 @@ def test_built_in_ones_stay(presets):
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", ""), ("name", None), ("sampler", 3), ("lora", 3)])
-def test_what_must_be_text(field, value):
+def test_text_fields_must_be_text(field, value):
     with refused(messages.PRESET_TEXT, field=field, value=repr(value)):
         Preset(**{"name": "x", field: value})
 
@@ -98,7 +98,7 @@ def test_what_must_be_text(field, value):
         ("weight", float("nan"), -10, 10),
     ],
 )
-def test_what_must_be_a_number(field, value, low, high):
+def test_number_fields_must_be_in_range(field, value, low, high):
     template = messages.PRESET_WHOLE_NUMBER if field == "steps" else messages.PRESET_NUMBER
     with refused(template, preset="'x'", field=field, low=low, high=high, value=repr(value)):
         Preset(**{"name": "x", field: value})
@@ -116,7 +116,7 @@ def test_what_must_be_a_number(field, value, low, high):
         ('[{"name": 3}]', messages.PRESET_TEXT),
     ],
 )
-def test_a_file_that_cannot_be_read_is_said_and_left(presets, text, template):
+def test_an_unreadable_file_is_reported_and_kept(presets, text, template):
     presets.file.write_text(text, encoding="utf-8")
     for use in (presets.read_own, presets.list, lambda: presets.save(MINE), lambda: presets.delete("mine")):
         with refused(messages.CANNOT_READ_PRESETS, file="presets.json") as error:
@@ -125,11 +125,11 @@ def test_a_file_that_cannot_be_read_is_said_and_left(presets, text, template):
         said = error.value.message.values["reason"]
         assert said == str(reason) if template is None else (said, said.template) == (reason.message, template)
     assert presets.file.read_text(encoding="utf-8") == text
-    assert presets.find("TCD, 4 steps").steps == 4  # the built-in ones are there all the same
+    assert presets.find("TCD, 4 steps").steps == 4  # the built-in presets still work
 
 
 def test_a_file_from_an_editor_on_windows(presets):
-    """It marks the encoding, and ends lines with two characters."""
+    """The file has a byte order mark and CRLF line endings."""
     presets.file.write_bytes('\ufeff[\r\n{"name": "mine",\r\n"steps": 3}]\r\n'.encode())
     assert presets.find("mine").steps == 3
 
@@ -143,7 +143,7 @@ def test_a_name_that_cannot_be_written(presets, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["presets.json"]
 
 
-def test_a_file_that_cannot_be_written_stays(presets, monkeypatch, tmp_path):
+def test_a_failed_write_keeps_the_file(presets, monkeypatch, tmp_path):
     presets.save(MINE)
     before = presets.file.read_text(encoding="utf-8")
 
@@ -157,6 +157,6 @@ def test_a_file_that_cannot_be_written_stays(presets, monkeypatch, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["presets.json"]
 
 
-def test_what_is_as_usual_is_not_written(presets):
+def test_default_values_are_not_written(presets):
     presets.save(Preset("mine", steps=6))
     assert json.loads(presets.file.read_text(encoding="utf-8")) == [{"name": "mine", "steps": 6}]

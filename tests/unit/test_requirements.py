@@ -1,4 +1,4 @@
-"""A WebUI that lacks something is told so by name. (tests/webui has one that does.)"""
+"""find_missing names what a WebUI lacks. tests/webui/test_reload.py starts a WebUI that lacks something."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ NAMES = [(module, name) for module, names in REQUIRED.items() for name in names]
 
 @pytest.fixture(params=[SCHEDULES, NO_SCHEDULES], ids=["a list of schedules", "none"])
 def modules(request, monkeypatch):
-    """A WebUI's modules, with nothing but the names that are required."""
+    """Fake modules of a WebUI, with only the required names."""
     package = ModuleType("modules")
     package.__path__ = []
     monkeypatch.setitem(sys.modules, "modules", package)
@@ -81,11 +81,11 @@ GUARDED = {
     "sd_unet.current_unet": "of hosts with a denoiser that is known",
     "shared.sd_model": "of every host, once a job runs",
 }
-"""What is used without being required, and why it may be."""
+"""Names that are used but not required, and the reasons."""
 
 
 def find_used(path: Path) -> Iterator[str]:
-    """What a file's code uses of the host's modules: module.name.name."""
+    """Yields the names in the host's modules that a file uses, as module.name.name."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = {}
     for node in ast.walk(tree):
@@ -106,7 +106,7 @@ def is_covered(used: str, known: set[str]) -> bool:
     return any(f"{used}.".startswith(f"{name}.") or f"{name}.".startswith(f"{used}.") for name in known)
 
 
-def test_what_is_used_is_required_or_guarded():
+def test_used_names_are_required_or_guarded():
     webui = Path(__file__).parents[2] / "tcd_sampler" / "webui"
     used = {name for path in webui.rglob("*.py") for name in find_used(path)}
     assert len(used) > 30

@@ -1,4 +1,4 @@
-"""What may import what, who may look at what a host has, and that what looks does not write: by the source alone."""
+"""Checks the source: which modules import what, which check for host features, and which functions write files."""
 
 import ast
 import re
@@ -16,23 +16,23 @@ WEBUI = "tcd_sampler.webui"
 COMPAT = "tcd_sampler.webui.compat"
 
 LABS_OWN = ["diffusers", "k_diffusion", "transformers", "peft", "matplotlib", "numpy", LAB]
-"""Imported in the lab alone: no WebUI need have them."""
+"""Packages that only the lab may import. WebUIs need not have them."""
 
 MAY_IMPORT = {"tcd_sampler.__main__": [LAB]}
-"""What a module may import of these all the same."""
+"""Exceptions by module."""
 
 MAY_ASK = {
-    "tcd_sampler.schedule": {"hasattr(model, 'sigmas')", "hasattr(model, 'inner_model')"},  # of any k-diffusion
+    "tcd_sampler.schedule": {"hasattr(model, 'sigmas')", "hasattr(model, 'inner_model')"},  # for any k-diffusion
 }
-"""What asks an object that is no host's, outside compat: expressions, by their module."""
+"""Allowed attribute checks outside compat, by module. Their objects do not belong to a host."""
 
-MAY_SEEM_TO_WRITE = {"tcd_sampler.webui.compat.guidance": {"get_hash"}}  # of a function's source, not of a file
-"""Functions that only read, whatever the check below makes of them: names, by their module."""
+MAY_SEEM_TO_WRITE = {"tcd_sampler.webui.compat.guidance": {"get_hash"}}  # hashes a function's source, not a file
+"""Functions, by module, that only read although the check below finds them."""
 
 WRITES = re.compile(
     r"\.(write_\w+|unlink|touch|mkdir)$|^os\.(replace|rename|link|remove)$|\bsave_file$|\bhashlib\.\w+$|\bhashes\.sha256$"
 )
-"""Calls that write a file, or read all of one."""
+"""Calls that write a file, or read a whole file to hash it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Module:
 
     @cached_property
     def imports(self) -> set[str]:
-        """Modules, or names in them; wherever the imports stand."""
+        """The imported modules and names, wherever the import statements are."""
         return {name for node in self.nodes for name in self.find_imported(node)}
 
     def find_imported(self, node: ast.AST) -> Iterator[str]:
@@ -80,7 +80,7 @@ def is_in(name: str, *packages: str) -> bool:
 
 
 def list_lines(found: list[str]) -> str:
-    """All of it, which pytest would shorten."""
+    """Returns all findings in one text. pytest would shorten a list."""
     return "\n".join(["", *sorted(found)])
 
 
@@ -92,14 +92,14 @@ SOURCES = {module.name: module for module in list_modules("tcd_sampler")}
 EVERYWHERE = [*SOURCES.values(), *list_modules("scripts"), Module(ROOT / "install.py")]
 
 
-def test_there_is_something_to_look_at():
+def test_modules_and_imports_are_found():
     assert len(SOURCES) > 40
     imports = set().union(*(module.imports for module in SOURCES.values()))
     assert {"modules.shared", "tcd_sampler.messages", f"{LAB}.command.main"} <= imports
     assert any(is_in(name, "diffusers") for name in imports)
 
 
-def test_what_the_lab_needs_is_imported_there_alone():
+def test_only_the_lab_imports_its_packages():
     found = [
         f"{module.file}: {name}"
         for module in EVERYWHERE
@@ -110,7 +110,7 @@ def test_what_the_lab_needs_is_imported_there_alone():
     assert not found, list_lines(found)
 
 
-def test_a_webui_is_imported_in_webui_alone():
+def test_only_the_webui_package_imports_a_webui():
     found = [
         f"{module.file}: {name}"
         for module in SOURCES.values()
@@ -121,7 +121,7 @@ def test_a_webui_is_imported_in_webui_alone():
     assert not found, list_lines(found)
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_there_are_no_import_cycles():
     graph = {name: {find_module(imported) for imported in module.imports} for name, module in SOURCES.items()}
     try:
         TopologicalSorter(graph).prepare()
@@ -130,12 +130,12 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def find_module(imported: str) -> str:
-    """What has the name, unless it is a module itself."""
+    """Returns the module that contains an imported name, or the name itself if it is a module."""
     return imported if imported in SOURCES else imported.rpartition(".")[0]
 
 
 def find_questions(module: Module) -> set[str]:
-    """The code that asks what an object or an installation has."""
+    """Returns the expressions that check what an object or an installation has."""
     return {ast.unparse(node) for node in module.nodes if isinstance(node, ast.Call) and is_question(node)}
 
 
@@ -156,13 +156,13 @@ def test_only_compat_checks_what_a_host_has():
     assert not found, list_lines(found)
 
 
-def test_what_may_ask_does():
+def test_allowed_attribute_checks_are_used():
     for name, questions in MAY_ASK.items():
         assert questions - find_questions(SOURCES[name]) == set()
 
 
 def find_writing(module: Module) -> set[str]:
-    """The module's functions that write, or call one of its own that does."""
+    """Returns the module's functions that write, directly or through other functions of the module."""
     calls = {
         name: [node for node in ast.walk(function) if isinstance(node, ast.Call)]
         for name, function in module.functions.items()
@@ -187,7 +187,7 @@ def is_writing(call: ast.Call) -> bool:
     return bool(WRITES.search(name))
 
 
-def test_what_is_called_reading_does_not_write_or_hash():
+def test_functions_named_find_get_or_read_do_not_write_or_hash():
     found = [
         f"{module.file}: {name}"
         for module in SOURCES.values()
@@ -198,7 +198,7 @@ def test_what_is_called_reading_does_not_write_or_hash():
 
 
 def test_text_files_have_an_encoding():
-    """Without one, Windows uses its own."""
+    """Without an encoding, Python on Windows uses the system's."""
     found = [
         f"{module.file}: {ast.unparse(call)}"
         for module in [*EVERYWHERE, *list_modules("tests")]
@@ -212,7 +212,7 @@ def test_text_files_have_an_encoding():
 
 
 def test_tests_do_not_import_from_other_tests():
-    """What several need is in tests/support, or in a fixture."""
+    """Shared helpers belong in tests/support or in a fixture."""
     found = [
         f"{module.file}: {name}"
         for module in list_modules("tests")

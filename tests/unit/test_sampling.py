@@ -25,7 +25,7 @@ SCHEDULES = {
 
 
 class Guidance(torch.nn.Module):
-    """What the WebUIs wrap round a denoiser."""
+    """Stands in for the guidance wrapper that WebUIs put around a denoiser."""
 
     def __init__(self, denoiser):
         super().__init__()
@@ -45,7 +45,7 @@ def start():
     return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * float(TABLE[-1])
 
 
-def test_the_signature_is_k_diffusions(k_diffusion):
+def test_the_signature_matches_k_diffusion(k_diffusion):
     ours, theirs = inspect.signature(sample_tcd), inspect.signature(k_diffusion.sampling.sample_euler_ancestral)
     common = ["model", "x", "sigmas", "extra_args", "callback", "disable", "noise_sampler"]
     assert [*ours.parameters] == [*common, "gamma"]
@@ -64,7 +64,7 @@ def test_k_diffusions_denoisers_work(k_diffusion, denoiser, start):
         torch.testing.assert_close(a["denoised"], b["denoised"], rtol=1e-5, atol=1e-5)
 
 
-def test_the_callback_gets_what_k_diffusions_get(denoiser, start):
+def test_the_callback_gets_the_same_values_as_in_k_diffusion(denoiser, start):
     sigmas, seen = get_sigmas_tcd(4, TABLE), []
     sample_tcd(denoiser, start, sigmas, callback=seen.append, disable=True)
     assert [step["i"] for step in seen] == [0, 1, 2, 3]
@@ -73,7 +73,7 @@ def test_the_callback_gets_what_k_diffusions_get(denoiser, start):
 
 
 def test_a_guidance_wrapper_gets_the_same_arguments_every_step(denoiser, start):
-    """The WebUI's refiner changes that very dict half-way."""
+    """This matters because the WebUI's refiner changes the dict during a job."""
     extra_args, seen = {"cond_scale": 1.0}, []
     guidance = Guidance(denoiser)
     guidance.register_forward_pre_hook(lambda *args: seen.append(args[2]), with_kwargs=True)
@@ -82,7 +82,7 @@ def test_a_guidance_wrapper_gets_the_same_arguments_every_step(denoiser, start):
     assert seen == [extra_args] * 4
 
 
-def test_the_start_is_left_as_it_was(denoiser, start):
+def test_the_initial_latents_are_not_modified(denoiser, start):
     before = start.clone()
     sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True)
     assert torch.equal(start, before)
@@ -102,7 +102,7 @@ def test_noise_is_drawn_at_every_step_but_the_last(denoiser, start):
     assert asked == []
 
 
-def test_the_default_noise_is_torchs(denoiser, start):
+def test_the_default_noise_is_torch_randn_like(denoiser, start):
     torch.manual_seed(3)
     ours = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True)
     torch.manual_seed(3)
@@ -117,13 +117,13 @@ def test_no_gradients_are_kept(denoiser, start):
     assert not sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), disable=True).requires_grad
 
 
-def test_no_steps_return_the_start(denoiser, start):
+def test_zero_steps_return_the_initial_latents(denoiser, start):
     assert sample_tcd(denoiser, start, get_sigmas_tcd(0, TABLE), disable=True) is start
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_without_noise_any_schedule_is_the_probability_flow(k_diffusion, denoiser, start, name):
-    """At gamma 0 each step is DDIM's, k-diffusion's Euler: exactly so, though the levels lie between timesteps."""
+def test_without_noise_any_schedule_matches_euler(k_diffusion, denoiser, start, name):
+    """At gamma 0 each step equals DDIM and k-diffusion's Euler, even if the noise levels lie between timesteps."""
     ours, theirs = [], []
     sample_tcd(denoiser, start, SCHEDULES[name], callback=ours.append, disable=True, gamma=0.0)
     k_diffusion.sampling.sample_euler(denoiser, start, SCHEDULES[name], callback=theirs.append, disable=True)
@@ -134,12 +134,12 @@ def test_without_noise_any_schedule_is_the_probability_flow(k_diffusion, denoise
 @pytest.mark.parametrize("gamma", [0.0, 0.01, 0.3, 0.999, 1.0])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_splits_its_noise_exactly(name, gamma):
-    """The noise that is left at s and the noise that is added make up the noise of the next level."""
+    """The variances of the noise left at s and of the added noise sum to the variance of the next level."""
     sigmas = SCHEDULES[name].double()
     steps = get_tcd_steps(SCHEDULES[name], TABLE, gamma)
     for (sigma, sigma_s, sigma_up), here, after in zip(steps, sigmas, sigmas[1:]):
         assert sigma == here
-        end = min(float(TABLE[0]), sigma)  # of a schedule that goes below the table, its own
+        end = min(float(TABLE[0]), sigma)  # a schedule that goes below the table ends at its own lowest level
         assert sigma_s**2 + sigma_up**2 == pytest.approx(float(after or end) ** 2)
         assert (sigma_up == 0) == (gamma == 0 or after <= TABLE[:2].prod().sqrt())
 
@@ -156,8 +156,8 @@ def test_no_nan(table, n, gamma):
     assert final.abs().max() < 100
 
 
-def test_a_schedule_that_stops_early_is_left_at_its_level(denoiser, start):
-    """So that another sampler can go on from there."""
+def test_a_schedule_that_stops_early_ends_at_its_last_level(denoiser, start):
+    """Another sampler can then continue from there."""
     latents = []
     sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE), callback=latents.append, disable=True, gamma=0.0)
     stopped = sample_tcd(denoiser, start, get_sigmas_tcd(4, TABLE)[:3], disable=True, gamma=0.0)

@@ -1,4 +1,4 @@
-"""The schedule: diffusers' timesteps up to 50 steps, and a refinement of them for any number."""
+"""The schedule: diffusers' timesteps up to 50 steps, and finer timesteps for more."""
 
 import diffusers
 import pytest
@@ -14,14 +14,14 @@ from .tables import TABLE, ZERO_SNR_TABLE
 
 
 @pytest.mark.parametrize("n", range(1, 51))
-def test_timesteps_are_the_references(n):
+def test_timesteps_match_diffusers(n):
     scheduler = diffusers.TCDScheduler()
     scheduler.set_timesteps(n)
     assert torch.equal(tcd_timesteps(n), scheduler.timesteps)
     assert torch.equal(get_sigmas_tcd(n, TABLE)[:-1], TABLE[scheduler.timesteps])
 
 
-def test_a_schedule_of_no_steps_is_the_end_alone():
+def test_a_schedule_of_zero_steps_contains_only_0():
     assert get_sigmas_tcd(0, TABLE).tolist() == [0]
 
 
@@ -29,7 +29,7 @@ def test_a_thousand_steps_visit_every_timestep():
     assert tcd_timesteps(1000).tolist() == list(range(999, -1, -1))
 
 
-def test_fifty_one_steps_go_on_where_fifty_end():
+def test_51_steps_end_no_higher_than_50_steps():
     assert tcd_timesteps(50)[-1] == 19
     assert 0 <= tcd_timesteps(51)[-1] <= 19
 
@@ -50,7 +50,7 @@ def test_the_levels_are_strictly_decreasing(table, gap):
 
 
 @given(st.integers(1, 15000))
-def test_any_number_of_steps_starts_at_the_top(n):
+def test_any_number_of_steps_starts_at_the_highest_level(n):
     sigmas = get_sigmas_tcd(n, TABLE)
     assert_is_schedule(sigmas, n)
     assert sigmas[0] == TABLE[-1]
@@ -61,8 +61,8 @@ def test_fractions_of_timesteps_are_interpolated_as_k_diffusion_does(k_diffusion
     torch.testing.assert_close(get_sigmas_tcd(2000, TABLE)[:-1], schedule.t_to_sigma(tcd_timesteps(2000)))
 
 
-def test_an_infinite_level_is_a_high_one():
-    """A zero-terminal-SNR table's last, which no arithmetic survives; the WebUIs take 4518 too."""
+def test_an_infinite_level_becomes_4518():
+    """The last level of a zero-terminal-SNR table is infinite. 4518 replaces it, as in the WebUIs."""
     assert ZERO_SNR_TABLE[-1].isinf()
     assert get_sigmas_tcd(4, ZERO_SNR_TABLE)[0] == 4518
 
@@ -109,5 +109,5 @@ def test_the_nearest_timestep_is_nearest(sigma):
     assert log_distance[t] == pytest.approx(float(log_distance.min()), abs=1e-12)
 
 
-def test_levels_of_the_table_are_their_own_timestep():
+def test_each_level_of_the_table_maps_to_its_timestep():
     assert torch.equal(nearest_timesteps(TABLE, TABLE), torch.arange(1000))
