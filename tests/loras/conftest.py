@@ -1,4 +1,4 @@
-"""A server to download from, a folder to download into, and a LoRA's path."""
+"""Fixtures: a server to download from, a folder to download into, and a LoRA's path."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def surroundings(monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """The hub for the code under test."""
+    """A local server that the code under test uses as the hub."""
     with serve(CONTENT) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.address)
         yield server

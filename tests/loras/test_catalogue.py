@@ -1,4 +1,4 @@
-"""The catalogue's data; and that a file is known by its content, metadata or name, and nothing else is."""
+"""The catalogue's data are valid, and only its files are identified, by content, metadata or name."""
 
 import json
 import math
@@ -19,7 +19,7 @@ FILES = pytest.mark.parametrize("file", CATALOGUE.files, ids=get_name)
 TCD = next(file for file in CATALOGUE.files if file.name == "TCD-SDXL-LoRA")
 TDD = next(file for file in CATALOGUE.files if file.name == "sdxl_tdd_lora_weights")
 
-# The first has 600 bytes more than the layout, for no reason known; the others are of another trainer
+# The first is 600 bytes larger than the layout, for an unknown reason. The others are from another trainer.
 OTHER_LAYOUTS = {
     "lcm-lora-sdxl",
     "sd_xl_turbo_lora_v1-128dim",
@@ -28,7 +28,7 @@ OTHER_LAYOUTS = {
 }
 
 NAMES = {
-    # as the authors call them, and copies
+    # the authors' names, and names of copies
     "TCD-SDXL-LoRA": "TCD",
     "tcd-sdxl": "TCD",
     "tcd-animaginexl-3_1": "TCD",
@@ -71,14 +71,14 @@ NAMES = {
     "FlashSDXL": "Flash Diffusion",
     "flash-sd-lora": "Flash Diffusion",
     "Flash Diffusion v1": "Flash Diffusion",
-    # other models' distillations
+    # distillations of other models
     "Hyper-FLUX.1-dev-8steps-lora": None,
     "Hyper-SD3-4steps-CFG-lora": None,
     "Qwen-Image-Lightning-4steps-V1.0": None,
     "FLUX.1-Turbo-Alpha": None,
     "SD3.5-Large-Turbo": None,
     "Z-Image-Turbo": None,
-    # what has nothing to do with it
+    # unrelated LoRAs
     "": None,
     "pytorch_lora_weights": None,
     "hyperrealism": None,
@@ -109,7 +109,7 @@ def make_lora(name="my style", metadata=None):
 
 
 @FILES
-def test_a_files_data_are_sound(file):
+def test_a_files_data_are_valid(file):
     assert re.fullmatch("[0-9a-f]{64}", file.sha256)
     assert re.fullmatch("([0-9a-f]{12})?", file.data_sha256)
     assert not (file.data_sha256 and file.sha256.startswith(file.data_sha256))
@@ -137,9 +137,9 @@ def test_recommended_settings_are_possible(file):
 
 
 @FILES
-def test_a_file_has_the_steps_in_its_name(file):
+def test_a_file_is_for_the_steps_in_its_name(file):
     steps = re.search(r"(?<!\d)(\d+)steps?", file.name)
-    if steps and file.recommended.method not in ("Hyper-SD unified", "DMD2"):  # these work with more, too
+    if steps and file.recommended.method not in ("Hyper-SD unified", "DMD2"):  # these work with more steps, too
         assert file.recommended.steps == (int(steps[1]),) * 2
 
 
@@ -186,7 +186,7 @@ def test_a_file_inherits_settings_from_its_method():
 
 
 def get_size(family, width, metadata):
-    """A safetensors file's, with numbers of so many bytes."""
+    """Returns the size of a safetensors file whose values have width bytes each."""
     header = {"__metadata__": metadata} if metadata else {}
     end = 0
     for name, shape in sorted(name_kohya(find_layers(family)).items()):
@@ -197,21 +197,21 @@ def get_size(family, width, metadata):
 
 
 @pytest.mark.parametrize("file", [file for file in CATALOGUE.files if file.name not in OTHER_LAYOUTS], ids=get_name)
-def test_a_size_is_that_of_the_layout(file):
+def test_a_file_has_the_size_of_its_layout(file):
     width = 4 if "Hyper" in file.name or file.name == "dmd2_sdxl_4step_lora" else 2
     tagged = file.recommended.method in ("TCD", "LCM") or file.name.startswith(("Hyper-SDXL", "Hyper-SD15-1step"))
     assert file.size == get_size(file.family, width, {"format": "pt"} if tagged else {})
 
 
 @FILES
-def test_a_file_is_known_by_its_whole_hash(file):
+def test_a_file_is_identified_by_its_full_hash(file):
     identity = CATALOGUE.identify(make_lora(), ["0" * 64, file.sha256])
     assert (identity.file, identity.recommended, identity.by) == (file, file.recommended, CONTENT)
 
 
 @pytest.mark.parametrize("rest", ["", "0" * 52])
 @pytest.mark.parametrize("file", [file for file in CATALOGUE.files if file.data_sha256], ids=get_name)
-def test_a_file_is_known_by_its_datas_hash(file, rest):
+def test_a_file_is_identified_by_the_hash_of_its_data(file, rest):
     identity = CATALOGUE.identify(make_lora(), [file.data_sha256 + rest])
     assert (identity.file, identity.recommended, identity.by) == (file, file.recommended, CONTENT)
 
@@ -221,14 +221,14 @@ def test_half_a_hash_identifies_nothing():
 
 
 @FILES
-def test_a_files_name_hints_at_it(file):
+def test_a_file_is_identified_by_its_name(file):
     identity = CATALOGUE.identify(make_lora(file.name))
     assert (identity.file, identity.recommended, identity.by) == (None, file.recommended, NAME)
 
 
 @FILES
 def test_a_files_name_has_the_words_of_its_method(file):
-    """So that it is known with something added to it."""
+    """The file is then still identified if its name is extended."""
     assert CATALOGUE.find_recommended(f"{file.name} lora 8").method == file.recommended.method
 
 
@@ -249,19 +249,19 @@ def test_metadata_identify_a_file():
     assert (identity.file, identity.recommended.method, identity.by) == (None, "TCD", METADATA)
 
 
-def test_what_its_trainer_called_it_is_but_a_name():
+def test_the_trainers_name_counts_as_a_file_name():
     identity = CATALOGUE.identify(make_lora(metadata={"ss_output_name": "TCD SDXL"}))
     assert (identity.file, identity.recommended.method, identity.by) == (None, "TCD", NAME)
 
 
-def test_other_metadata_do_not():
+def test_other_metadata_identify_no_file():
     assert CATALOGUE.identify(make_lora(metadata={"ss_training_comment": "made for TCD", "format": "pt"})) is None
 
 
 @pytest.mark.parametrize("value", [{"en": "TCD"}, ["TCD"], 3, None, True])
 @pytest.mark.parametrize("key", ["modelspec.title", "ss_output_name"])
 def test_metadata_may_be_of_any_type(key, value):
-    """A WebUI makes what it can of JSON in them."""
+    """A WebUI parses JSON in metadata."""
     assert CATALOGUE.identify(make_lora(metadata={key: value})) is None
     assert CATALOGUE.identify(make_lora("my tcd", {key: value})).recommended.method == "TCD"
 
@@ -279,12 +279,12 @@ def test_content_beats_metadata_beats_a_name():
     assert CATALOGUE.identify(make_lora("TCD-SDXL-LoRA", {"modelspec.title": "my style"})).recommended.method == "TCD"
 
 
-def test_an_ordinary_lora_is_none_of_them():
+def test_an_ordinary_lora_is_not_identified():
     assert CATALOGUE.identify(make_lora(), ["0" * 64, "0" * 12]) is None
 
 
 WORDS = ["tcd", "lcm", "turbo", "lightning", "dmd", "hyper-sd", "hyper-sdxl", "hyper-4step", "hyper-8step", "distilled"]
-"""The setting's default, which tests/webui look at."""
+"""The setting's default, as in DISTILLED of tcd_sampler/webui/advice.py."""
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_names_of_distilled_checkpoints(name, is_one):
     assert CATALOGUE.names_distillation(name, WORDS) == is_one
 
 
-def test_words_of_the_users_own():
+def test_the_users_own_words():
     assert CATALOGUE.names_distillation("my_model-v2", ["My Model"])
     assert CATALOGUE.names_distillation("中文模型-v2", ["中文模型"])
     assert not CATALOGUE.names_distillation("my_model-v2", ["", " ", "mod"])

@@ -1,4 +1,4 @@
-"""A checkpoint's family is told by its header."""
+"""A checkpoint's family is read from its header."""
 
 import numpy
 import pytest

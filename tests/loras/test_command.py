@@ -59,7 +59,7 @@ def test_a_download_with_its_progress(server, folder, run):
     assert len(server.requests) == 1
 
 
-def test_one_that_fails_among_others(server, folder, run):
+def test_one_failed_download_among_others(server, folder, run):
     status, output, errors = run("second", LORA.name, "--to", folder)
     assert (status, output) == (1, f"Downloaded {folder / FINAL}.\n")
     host = f"127.0.0.1:{server.server_port}"
@@ -85,7 +85,7 @@ def test_unknown_names(server, folder, run, names, message):
 
 @pytest.fixture
 def webui(tmp_path):
-    """A WebUI with the extension linked into it."""
+    """A WebUI's folder with a link to the extension."""
     (tmp_path / "models" / "Lora").mkdir(parents=True)
     (tmp_path / "extensions").mkdir()
     (tmp_path / "extensions" / "tcd").symlink_to(ROOT)
@@ -93,7 +93,7 @@ def webui(tmp_path):
 
 
 @pytest.mark.parametrize("known_by", ["its path", "the shell's folder"])
-def test_the_folder_of_the_webui(server, webui, run, monkeypatch, known_by):
+def test_the_lora_folder_of_the_webui_is_found(server, webui, run, monkeypatch, known_by):
     extension = webui / "extensions" / "tcd"
     if known_by == "its path":
         monkeypatch.setattr(command, "__file__", str(extension / "tcd_sampler" / "loras" / "command.py"))
@@ -106,8 +106,8 @@ def test_the_folder_of_the_webui(server, webui, run, monkeypatch, known_by):
 
 
 @pytest.mark.parametrize("shell", ["elsewhere", "an extension", "nowhere"])
-def test_no_folder_of_a_webui(webui, run, monkeypatch, shell):
-    """Another extension's folder in a WebUI is not taken for this one's."""
+def test_no_lora_folder_is_found_outside_the_webui(webui, run, monkeypatch, shell):
+    """Another extension's folder in a WebUI is not mistaken for this extension's."""
     folders = {"elsewhere": webui, "an extension": webui / "extensions" / "other", "nowhere": webui / "gone"}
     (webui / "extensions" / "other").mkdir()
     monkeypatch.setattr(command, "__file__", str(webui / "somewhere" / "tcd" / "tcd_sampler" / "loras" / "command.py"))

@@ -1,4 +1,4 @@
-"""The copy in kohya's format; diffusers' own converters say what is right."""
+"""Copies in kohya's format are compared with the output of diffusers' converters."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from ..support.messages import refused
 
 @pytest.fixture
 def convert(path, tmp_path):
-    """A file of such tensors, converted; and its metadata."""
+    """Converts a file with these tensors, and returns the copy's tensors and metadata."""
 
     def convert(tensors, metadata=None, target="converted"):
         safetensors.torch.save_file(tensors, path, metadata)
@@ -33,7 +33,7 @@ def convert(path, tmp_path):
 
 
 def make_tensors(names, dtype=torch.float32):
-    """Downs of rank 2 and ups, each with numbers of its own."""
+    """Returns down and up matrices of rank 2, each with different random values."""
     generator = torch.Generator().manual_seed(1)
     return {
         name: torch.randn(*((2, 3) if re.search("lora_A|down", name) else (3, 2)), generator=generator).to(dtype)
@@ -53,7 +53,7 @@ def assert_same(tensors, expected):
 
 
 @pytest.mark.parametrize("family", [SD1, SD2, SDXL])
-def test_peft_becomes_what_diffusers_makes_of_it(convert, family):
+def test_peft_is_converted_as_by_diffusers(convert, family):
     peft = make_pairs(*(f"unet.{name}" for name in find_layers(family)))
     converted, _ = convert(peft)
     assert_same(converted, convert_state_dict_to_kohya(peft))
@@ -61,7 +61,7 @@ def test_peft_becomes_what_diffusers_makes_of_it(convert, family):
 
 
 @pytest.mark.parametrize("family", [SD1, SDXL])
-def test_diffusers_finds_the_same_lora_in_the_copy(convert, family):
+def test_diffusers_reads_the_same_lora_from_the_copy(convert, family):
     peft = make_pairs(*(f"unet.{name}" for name in find_layers(family)))
     converted, _ = convert(peft, {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 8})})
     loaded, alphas = StableDiffusionXLLoraLoaderMixin.lora_state_dict(converted)
@@ -70,8 +70,8 @@ def test_diffusers_finds_the_same_lora_in_the_copy(convert, family):
     assert set(alphas.values()) == {8}
 
 
-def test_old_diffusers_becomes_what_peft_does(convert):
-    """The attention layers alone, as diffusers wrote them before it had PEFT."""
+def test_old_diffusers_is_converted_like_peft(convert):
+    """Checks attention layers only, as diffusers saved them before it used PEFT."""
     names = [name for name in find_layers(SDXL) if ".to_" in name]
     old = {name: re.sub(r"\.to_(\w+?)(\.0)?$", r".processor.to_\1_lora", name) for name in names}
     tensors = make_pairs(*(f"unet.{name}" for name in old.values()), sides=("down", "up"))
@@ -106,7 +106,7 @@ def test_old_diffusers_becomes_what_peft_does(convert):
         ("unet.add_embedding.linear_2.lora", "add_embedding_linear_2"),
     ],
 )
-def test_other_old_names(convert, module, name):
+def test_other_names_of_old_diffusers(convert, module, name):
     tensors = make_pairs(module, sides=("down", "up"))
     down, up = tensors.values()
     expected = {"lora_down.weight": down, "lora_up.weight": up, "alpha": torch.tensor(2)}
@@ -124,7 +124,7 @@ def test_other_old_names(convert, module, name):
         ("", ""),
     ],
 )
-def test_what_peft_and_torch_put_around_a_name(convert, before, after):
+def test_prefixes_and_suffixes_of_peft_and_torch_are_removed(convert, before, after):
     tensors = make_pairs(f"{before}{BLOCK}.attn1.to_q", sides=(f"lora_A{after}", f"lora_B{after}"))
     converted, _ = convert(tensors)
     down, up = tensors.values()
@@ -134,14 +134,14 @@ def test_what_peft_and_torch_put_around_a_name(convert, before, after):
 TEXT_LAYERS = [f"{TEXT}.{side}_proj" for side in ("q", "k", "v", "out")] + ["text_model.encoder.layers.11.mlp.fc1"]
 
 
-def test_sdxls_text_encoders(convert):
-    """diffusers calls the first lora_te1 in any model; so do kohya's scripts in SDXL alone."""
+def test_the_text_encoders_of_sdxl(convert):
+    """diffusers calls the first encoder lora_te1 in any model, kohya's scripts in SDXL only."""
     modules = [f"{part}.{name}" for part in ("text_encoder", "text_encoder_2") for name in TEXT_LAYERS]
     peft = make_pairs(f"unet.{BLOCK}.attn1.to_q", *modules)
     assert_same(convert(peft)[0], convert_state_dict_to_kohya(peft))
 
 
-def test_sds_text_encoder(convert):
+def test_the_text_encoder_of_sd(convert):
     peft = make_pairs(*(f"text_encoder.{name}" for name in TEXT_LAYERS))
     converted, _ = convert(peft)
     expected = convert_state_dict_to_kohya(peft)
@@ -187,17 +187,17 @@ IN, OUT = "lora_unet_mid_block_attentions_0_proj_in.alpha", "lora_unet_mid_block
     ],
 )
 @pytest.mark.parametrize("part", ["unet.", ""])
-def test_alphas_from_diffusers_notes(convert, config, alphas, part):
+def test_alphas_from_diffusers_metadata(convert, config, alphas, part):
     modules = [f"{part}mid_block.attentions.0.{name}" for name in ("proj_in", "proj_out")]
     notes = config and {f"{part}{key}": value for key, value in config.items()} | {"text_encoder.lora_alpha": 32}
     converted, metadata = convert(make_pairs(*modules), notes and {"lora_adapter_metadata": json.dumps(notes)})
     assert get_alphas(converted) == pytest.approx(dict(zip([IN, OUT], alphas)))
-    assert metadata == {"format": "pt"}  # diffusers refuses a file with these notes and alphas both
+    assert metadata == {"format": "pt"}  # diffusers rejects files with both this metadata and alphas
 
 
 @pytest.mark.parametrize("before", ["unet.", ""])
 @pytest.mark.parametrize("after", ["", ".lora", "_lora"])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])  # before the other tensors in the file, or among them
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])  # stored before the other tensors, or among them
 def test_alphas_in_the_file_are_kept(convert, before, after, dtype):
     tensors = make_pairs(f"{before}mid_block.attentions.0.proj_in", f"{before}mid_block.attentions.0.proj_out")
     tensors[f"{before}mid_block.attentions.0.proj_in{after}.alpha"] = torch.tensor(0.5, dtype=dtype)
@@ -207,7 +207,7 @@ def test_alphas_in_the_file_are_kept(convert, before, after, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_numbers_stay_as_they_are(convert, dtype):
+def test_values_and_dtypes_are_kept(convert, dtype):
     tensors = make_tensors([f"unet.{BLOCK}.attn1.to_q.lora_A.weight", f"unet.{BLOCK}.attn1.to_q.lora_B.weight"], dtype)
     assert_same(convert(tensors)[0], convert_state_dict_to_kohya(tensors))
 
@@ -232,7 +232,7 @@ def test_metadata_are_kept(convert):
         "emb_params",
     ],
 )
-def test_a_tensor_without_a_place_is_named(convert, path, name):
+def test_an_unknown_tensor_is_refused(convert, path, name):
     with refused(messages.UNKNOWN_TENSOR, file="my style.safetensors", tensor=name):
         convert({**make_pairs(f"unet.{BLOCK}.attn1.to_q"), name: torch.zeros(1)})
     assert not path.with_name("converted.safetensors").exists()
@@ -253,13 +253,13 @@ def test_the_copy_has_the_label_that_a1111_reads(convert):
         assert metadata == {**label, "format": "pt"}
 
 
-def test_notes_that_cannot_be_read(convert, path):
+def test_unreadable_metadata_are_refused(convert, path):
     for notes in ("{", "3"):
         with refused(messages.UNREADABLE_CONFIG, file="my style.safetensors", key="lora_adapter_metadata"):
             convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"), {"lora_adapter_metadata": notes})
 
 
-def test_a_file_that_is_there_stays(convert, path):
+def test_an_existing_file_is_kept(convert, path):
     path.with_name("converted.safetensors").write_bytes(b"mine")
     with refused(messages.FILE_EXISTS, file="converted.safetensors"):
         convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
@@ -267,8 +267,8 @@ def test_a_file_that_is_there_stays(convert, path):
     assert len(list(path.parent.iterdir())) == 2
 
 
-def test_two_at_once(convert, path, monkeypatch):
-    """The second, begun while the first is putting its copy in place, spoils nothing."""
+def test_two_conversions_at_once(convert, path, monkeypatch):
+    """A second conversion that starts while the first one moves its copy into place does no harm."""
     original = conversion.move_into_place
 
     def move_into_place(part, target):
@@ -283,7 +283,7 @@ def test_two_at_once(convert, path, monkeypatch):
     assert {file.name for file in path.parent.iterdir()} == {path.name, "converted.safetensors"}
 
 
-def test_a_copy_is_read_by_whom_the_original_is(convert, path):
+def test_a_copy_has_the_permissions_of_the_original(convert, path):
     convert(make_pairs(f"unet.{BLOCK}.attn1.to_q"))
     assert path.with_name("converted.safetensors").stat().st_mode == path.stat().st_mode
 

@@ -1,4 +1,4 @@
-"""A LoRA is downloaded whole and verified, or the user reads why not and nothing is left. The servers misbehave."""
+"""A download is complete and verified, or ends in an error and leaves no file. The servers misbehave."""
 
 import errno
 import hashlib
@@ -157,7 +157,7 @@ def test_a_server_that_hangs(server, folder, answer, template, requests):
 
 @pytest.mark.parametrize("answer", [breaks_after(0), answers(404), answers(429), answers(503)])
 def test_no_retry_before_any_progress(server, folder, answer):
-    """The user reads at once what is wrong."""
+    """The user sees the error at once."""
     server.answers = [answer, whole]
     with pytest.raises(UserError):
         list(start(folder))
@@ -173,7 +173,7 @@ def test_no_retry_where_it_cannot_help(server, folder, answer):
 
 
 def sends_the_beginning(handler):
-    """Sends as many bytes as were asked for, of another range."""
+    """Sends as many bytes as requested, but of another range."""
     handler.answer(206, CONTENT[: len(CONTENT) - handler.server.starts[-1]])
 
 
@@ -214,7 +214,7 @@ def test_no_connection(server, folder):
 
 
 def test_an_unknown_host(folder, monkeypatch):
-    """It is the hub itself where nothing names a mirror."""
+    """If HF_ENDPOINT is empty, the host is the hub itself."""
 
     def getaddrinfo(*_):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -274,7 +274,7 @@ def test_a_server_without_ranges_starts_over(server, folder):
     "endpoint",
     ["huggingface.co", "ftp://here", "http://", "https:///x", "file:///x", "C:\\mirror", "\\\\server\\mirror"],
 )
-def test_no_endpoint(folder, monkeypatch, endpoint):
+def test_an_invalid_endpoint(folder, monkeypatch, endpoint):
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     fails(messages.BAD_ENDPOINT, {"example": HUB, "value": endpoint.rstrip("/")}, folder)
 
@@ -332,7 +332,7 @@ def test_a_redirect_after_a_break(server, folder):
 
 
 @pytest.mark.parametrize("target", ["http://huggingface.co/x", "http://127.0.0.1:9/x"])
-def test_the_hub_never_leads_to_plain_http(folder, monkeypatch, target):
+def test_the_hub_must_not_redirect_to_plain_http(folder, monkeypatch, target):
     def send(self, request, **_):
         sent.append(request.url)
         response = requests.Response()
@@ -350,7 +350,7 @@ def test_the_hub_never_leads_to_plain_http(folder, monkeypatch, target):
 # The disk
 
 
-def test_the_file_is_on_the_disk_before_it_has_its_name(server, folder, monkeypatch):
+def test_the_file_is_synced_before_it_is_renamed(server, folder, monkeypatch):
     """A power cut then leaves no incomplete LoRA."""
 
     def fsync(handle):
@@ -358,18 +358,18 @@ def test_the_file_is_on_the_disk_before_it_has_its_name(server, folder, monkeypa
 
     synced = []
     monkeypatch.setattr(os, "fsync", fsync)
-    server.content = CONTENT[:100]  # so few that Python would keep them back
+    server.content = CONTENT[:100]  # so few that Python would buffer them
     fetch(folder, replace(LORA, size=100, sha256=hashlib.sha256(server.content).hexdigest()))
     assert synced == [(100, False)]
 
 
-def test_too_little_room(server, folder, monkeypatch):
+def test_too_little_disk_space(server, folder, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LORA.size - 1))
     fails(messages.DISK_FULL, {"lora": LORA.name, "folder": folder, "size": "1"}, folder)
     assert server.requests == []
 
 
-def test_just_enough_room(server, folder, monkeypatch):
+def test_just_enough_disk_space(server, folder, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LORA.size))
     fetch(folder)
     assert get_files(folder) == {FINAL: CONTENT}
@@ -393,14 +393,14 @@ def test_a_disk_that_fills_up(server, folder, size):
     fails(messages.DISK_FULL, values, folder, start(folder, replace(LORA, size=size)))
 
 
-def test_no_folder(server, folder):
+def test_a_missing_folder(server, folder):
     fails(messages.NO_FOLDER, {"folder": folder / "more"}, folder, start(folder / "more"))
     assert server.requests == []
 
 
 @pytest.fixture
 def read_only():
-    """Root may write everywhere, so the test runs as another user."""
+    """A folder without write permission. Root may write everywhere, so the test runs as another user."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o555)
     user = os.geteuid()
@@ -450,7 +450,7 @@ def test_a_file_that_appears_meanwhile(server, folder):
 
 @pytest.mark.usefixtures("links")
 def test_two_downloads_at_once(server, folder):
-    """The first to end wins."""
+    """The first one to finish wins."""
     first = start(folder)
     next(first), next(first)
     fetch(folder)
@@ -469,7 +469,7 @@ def test_a_disk_without_hard_links_that_fails(server, folder, monkeypatch):
     fails(messages.CANNOT_WRITE, {"file": folder / FINAL, "reason": "Input/output error"}, folder)
 
 
-# Cancelled and killed downloads
+# Canceled and killed downloads
 
 
 def is_listed(path):
@@ -526,7 +526,7 @@ list(download(SimpleNamespace(**eval(sys.argv[1])), Path(sys.argv[2])))
 
 
 def test_a_killed_download(server, folder):
-    """It leaves no file that a WebUI lists. A later download succeeds, and removes what is left after some hours."""
+    """It leaves no file that a WebUI lists. A later download succeeds, and removes leftovers that are hours old."""
     server.answers = [hangs_after(HALF), whole]
     fields = {name: getattr(LORA, name) for name in ("name", "repository", "path", "size", "sha256")}
     with subprocess.Popen([sys.executable, "-c", KILLED, repr(fields), folder]) as process:
@@ -542,7 +542,7 @@ def test_a_killed_download(server, folder):
     assert get_files(folder) == {FINAL: CONTENT}
 
 
-def test_others_temporary_files_are_left_alone(server, folder):
+def test_temporary_files_of_others_are_kept(server, folder):
     names = [".other.12345678.part", ".TCD-SDXL-LoRA-2.12345678.part", "TCD-SDXL-LoRA.12345678.part"]
     for name in names:
         (folder / name).touch()

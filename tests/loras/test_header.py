@@ -1,4 +1,4 @@
-"""What a LoRA's header tells."""
+"""LoRA headers: family, format and rank, and faults of files."""
 
 import json
 import math
@@ -29,7 +29,7 @@ from ..support.messages import refused
 
 @pytest.fixture
 def read(path):
-    """Reads a file of such shapes, or of such names alone."""
+    """Reads a file with tensors of these shapes, or with these names only."""
 
     def read(shapes, metadata=None):
         if not isinstance(shapes, dict):
@@ -45,7 +45,7 @@ def put_header(path, header, length=None):
 
 
 def write_sparse(path, shapes, metadata=None):
-    """A safetensors file with nothing but a header, and a hole for its data."""
+    """Writes a safetensors file with a header and, for the data, a sparse hole."""
     header, end = {"__metadata__": metadata} if metadata else {}, 0
     for name, shape in sorted(shapes.items()):
         start, end = end, end + 2 * math.prod(shape)
@@ -99,7 +99,7 @@ def write_sparse(path, shapes, metadata=None):
         ),
     ],
 )
-def test_the_cross_attentions_width_identifies_the_family(read, width, family, down, up, form):
+def test_the_cross_attention_width_identifies_the_family(read, width, family, down, up, form):
     self_attention = down.replace("attn2", "attn1")
     lora = read({self_attention: (4, 640), down: (4, width), up: (640, 4)})
     assert (lora.family, lora.format, lora.rank, lora.tensors) == (family, form, 4, 3)
@@ -110,14 +110,14 @@ def test_the_cross_attentions_width_identifies_the_family(read, width, family, d
 def test_layers_identify_the_family(read, family, left_out):
     layers = {name: weight for name, weight in find_layers(family).items() if left_out not in name}
     lora = read(name_kohya(layers, rank=1))
-    # SDXL's blocks without transformers are SD's
+    # SDXL's blocks without transformers equal SD's
     assert lora.family == (None if (left_out, family) == ("transformer", SDXL) else family)
 
 
 @pytest.mark.parametrize(
     ("shapes", "family"),
     [
-        # blocks that only SD 1.5 and 2.1 have, and these two's projections
+        # blocks that only SD 1.5 and 2.1 have, and projections that differ between the two
         ({"lora_unet_input_blocks_1_1_proj_in.lora_down.weight": (4, 320, 1, 1)}, None),
         ({"lora_unet_input_blocks_10_0_emb_layers_1.lora_down.weight": (4, 1280)}, None),
         (
@@ -141,7 +141,7 @@ def test_layers_identify_the_family(read, family, left_out):
         # layers that only SDXL has
         ({"lora_unet_middle_block_1_transformer_blocks_9_ff_net_2.lora_down.weight": (4, 5120)}, SDXL),
         ({f"unet.{BLOCK[:-1]}1.attn1.to_q.lora_A.weight": (4, 640)}, SDXL),
-        # a LoKr's cross attention has a part of the width: 2048 = 2 x 1024
+        # a LoKr stores a factor of the cross-attention's width: 2048 = 2 x 1024
         (
             {
                 "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lokr_w1": (2, 2),
@@ -150,7 +150,7 @@ def test_layers_identify_the_family(read, family, left_out):
             },
             SDXL,
         ),
-        # text encoders alone
+        # text encoders only
         ({"lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (4, 1280)}, SDXL),
         ({"text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora_A.weight": (4, 1280)}, SDXL),
         ({"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (4, 768)}, None),
@@ -162,14 +162,14 @@ def test_layers_identify_the_family(read, family, left_out):
         ({"lora_unet_joint_blocks_1_x_block_attn_qkv.lora_down.weight": (4, 1536), "lora_te2_a.alpha": ()}, None),
         ({"transformer.transformer_blocks.0.attn2.to_k.lora_A.weight": (4, 2048)}, None),
         ({"diffusion_model.transformer_blocks.0.attn2.to_k.lora_A.weight": (4, 2048)}, None),
-        # no LoRA, and shapes that are none
+        # files that are no LoRA, and shapes with too few dimensions
         ({"emb_params": (8, 768)}, None),
         ({}, None),
         ({f"unet.{BLOCK}.attn2.to_k.lora_A.weight": (768,), "unet.conv_in.lora_A.weight": ()}, None),
         ({"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": ()}, None),
     ],
 )
-def test_the_family_by_other_names(read, shapes, family):
+def test_the_family_from_other_layers(read, shapes, family):
     assert read(shapes).family == family
 
 
@@ -202,7 +202,7 @@ def test_text_encoders(read, name, has):
     assert read(["unet.conv_in.lora_A.weight", name]).has_text_encoder is has
 
 
-def test_a_file_without_downs_has_no_rank(read):
+def test_a_file_without_down_matrices_has_no_rank(read):
     assert read(["lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"]).rank is None
 
 
@@ -213,7 +213,7 @@ def test_a_files_name_size_and_metadata(read, path):
 
 
 def make_thin(family, rank=64):
-    """The published layout, with tensors of one row: it is told by their number and rank."""
+    """Returns the published layout with thin tensors. It is recognized by the tensors' number and rank."""
     return {
         name: shape and ((rank, 1) if "down" in name else (1, rank))
         for name, shape in name_kohya(find_layers(family)).items()
@@ -221,7 +221,7 @@ def make_thin(family, rank=64):
 
 
 @pytest.mark.parametrize("family", [SD1, SD2, SDXL])
-def test_what_looks_distilled(read, family):
+def test_distillation_loras_are_recognized(read, family):
     thin = make_thin(family)
     assert read(thin).looks_distilled
     assert not read(make_thin(family, rank=32)).looks_distilled
@@ -259,7 +259,7 @@ def test_a_broken_file_is_refused(path, make):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise")
 def test_only_the_header_is_read(path):
-    """Of a sparse file of 4 GiB."""
+    """Reading a sparse file of 4 GiB takes less than 1 GiB of memory."""
     import resource
 
     shapes = {
@@ -311,7 +311,7 @@ def test_metadata_declare_the_family(read, metadata, family):
         (bytes(1000), messages.DAMAGED_FILE),
     ],
 )
-def test_what_is_wrong_with_a_file(tmp_path, content, fault):
+def test_find_fault_names_the_fault(tmp_path, content, fault):
     file = tmp_path / "TCD.safetensors"
     file.write_bytes(content)
     assert find_fault(file) == fault
@@ -337,8 +337,8 @@ def test_a_file_that_is_cut_off(tmp_path):
 
 
 @pytest.mark.parametrize("length", [640, 60, 0x4B50])
-def test_a_good_file_may_begin_as_another_kind_does(tmp_path, length):
-    """Its first bytes are the length of its header: 640 begins as a pickle does, 60 as a web page."""
+def test_a_valid_file_may_begin_like_another_format(tmp_path, length):
+    """The first bytes are the header's length. 640 looks like a pickle, 60 like a web page, 0x4B50 like a zip file."""
     file = tmp_path / "style.safetensors"
     header = b'{"__metadata__":{}}'.ljust(length)
     file.write_bytes(len(header).to_bytes(8, "little") + header)

@@ -1,4 +1,4 @@
-"""install.py does nothing when a WebUI runs it, and says so when a user runs it."""
+"""install.py does nothing when a WebUI runs it, and prints help when a user runs it."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def run_on_terminal(env):
         os.close(ours)
 
 
-def test_a_webui_lets_its_terminal_through():
+def test_a_webui_that_shares_its_terminal_sees_no_output():
     assert run_on_terminal(BY_WEBUI) == "end"
 
 

@@ -1,4 +1,4 @@
-"""LoRAs in prompts are found, and put in once."""
+"""LoRA tags in prompts are found, and inserted once."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def test_a_tags_weight_for_the_unet(tag, weight):
     assert find_loras(f"a house {tag} by the sea") == [("a", weight)]
 
 
-def test_several_and_none():
+def test_several_tags_and_none():
     assert find_loras("<lora:a b-c_1.0:1>x<lora:d:2>") == [("a b-c_1.0", 1), ("d", 2)]
     assert find_loras("a (house:1.2) <hypernet:a:1> lora:a:1 <lora>") == []
 
@@ -54,7 +54,7 @@ def test_a_lora_is_inserted_once(prompt, others, expected):
 
 @pytest.mark.parametrize("tag", ["<lora:a:>", "<lora:a:much>", "<lora:a:0,8>", "<lora:a:1.0.0>", "<lora:a:1:>"])
 def test_a_weight_that_cannot_be_read(tag):
-    """The WebUIs then apply none of a prompt's LoRAs."""
+    """The WebUIs then apply none of the prompt's LoRAs."""
     with pytest.raises(ValueError, match=r"could not convert|invalid literal"):
         read_tag(tag[6:-1].split(":"))
     assert find_loras(f"a house {tag}") == [("a", None)]
@@ -67,12 +67,12 @@ def test_other_arguments_that_cannot_be_read(items):
 
 
 def test_a_tags_items_may_be_numbers():
-    """The WebUI itself puts one there for the LoRA of its setting."""
+    """The WebUI itself uses a number as the weight of the LoRA in its settings."""
     assert read_tag(["a", 0.5]) == ("a", 0.5)
 
 
 @pytest.mark.parametrize("name", ["a ", " a", "a<b", "ä", "a(1)", "a=b=c", "a.b, c", "a\tb"])
-def test_names_are_the_files_own(name):
+def test_usable_names_are_kept_exactly(name):
     assert is_usable(name)
     assert find_loras(insert_lora("a house", name, 1)) == [(name, 1)]
 
@@ -98,7 +98,7 @@ def test_names_that_no_tag_can_hold(name):
 )
 @pytest.mark.parametrize("strip", STRIPS)
 def test_comments(strip, prompt, expected):
-    """The tag stands where the WebUI sees it, and what it does not see is left alone."""
+    """The tag is inserted outside comments, and comments stay unchanged."""
     assert insert_lora(prompt, "new", 0.8, {"old"}, strip) == expected
     assert insert_lora(expected, "new", 0.8, {"old"}, strip) == expected
     assert find_loras(expected, strip) == [("new", 0.8)]
@@ -121,7 +121,7 @@ PIECES = [
 
 @pytest.mark.parametrize("strip", STRIPS)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=8))
-def test_the_host_sees_a_lora_that_was_inserted(strip, pieces):
+def test_the_host_sees_an_inserted_lora(strip, pieces):
     prompt = "".join(pieces)
     inserted = insert_lora(prompt, "new", 0.8, {"old"}, strip)
     before, after = ([name for name, _ in find_loras(each, strip)] for each in (prompt, inserted))
@@ -130,7 +130,7 @@ def test_the_host_sees_a_lora_that_was_inserted(strip, pieces):
 
 
 @pytest.mark.parametrize("strip", STRIPS)
-def test_a_style_stays_in_the_comment_that_it_was_in(strip):
+def test_a_style_stays_inside_its_comment(strip):
     """Hosts append styles to a prompt before they remove comments."""
     prompt = "a house # my note"
     inserted = insert_lora(prompt, "new", 0.8, strip=strip)
@@ -149,6 +149,6 @@ def test_without_comments_a_hash_is_a_character():
 
 
 @pytest.mark.parametrize("strip", STRIPS)
-def test_names_that_a_comment_cuts(strip):
+def test_names_cut_by_a_comment_are_not_usable(strip):
     assert not is_usable("a#b", strip)
     assert is_usable("a b", strip)
