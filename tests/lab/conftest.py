@@ -1,4 +1,4 @@
-"""A miniature of one training step, with batches of one. Tests run on it as on the bundled one, and are slow."""
+"""A miniature trained for one step with batches of one, which replaces the bundled one. Its tests are slow."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ PLAN = replace(SMOKE, vae=1, scenes=8, unet=1, tcd=1, lcm=1, classifier=1)
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training wrote: state and logs, and the files that are shipped."""
+    """The folders that the training wrote: state and logs, and the output files that would be shipped."""
 
     folder: Path
     output: Path
@@ -57,14 +57,14 @@ def loaded(trained):
 
 @pytest.fixture
 def model(loaded):
-    """The same one for all tests: load another to change its weights."""
+    """The model that all tests share. Load another one to change its weights."""
     loaded.use_lora(None)
     return loaded
 
 
 @pytest.fixture(params=[make_sd15, make_sdxl], ids=["SD 1.5", "SDXL"])
 def checkpoint(request, tmp_path):
-    """A tiny checkpoint's file, the folder of its configuration, and its pipeline in diffusers."""
+    """A tiny checkpoint: its file, the folder with its configuration, and its diffusers pipeline."""
     torch.manual_seed(0)
     pipeline, tensors = request.param()
     pipeline.save_pretrained(tmp_path / "config")

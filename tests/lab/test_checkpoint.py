@@ -1,4 +1,4 @@
-"""Single-file checkpoints of SDXL and SD 1.5, tiny ones, through load_checkpoint and through diffusers' pipelines."""
+"""Compares tiny single-file checkpoints of SDXL and SD 1.5 in load_checkpoint and in diffusers' pipelines."""
 
 from types import SimpleNamespace
 
@@ -35,7 +35,7 @@ def test_it_matches_diffusers_pipeline(checkpoint):
     assert max(abs(a - b) for a, b in zip(theirs.tobytes(), ours.tobytes())) <= 2
 
 
-def test_guidance_and_a_negative_prompt_are_diffusers(checkpoint):
+def test_guidance_and_a_negative_prompt_match_diffusers(checkpoint):
     path, config, pipeline = checkpoint
     model = load_checkpoint(path, config=config)
     options = {"width": SIZE, "height": SIZE, "num_inference_steps": 4, "guidance_scale": 3.0, "eta": 0.0}
@@ -57,6 +57,6 @@ def test_a_checkpoint_with_a_missing_part_is_refused(checkpoint):
 @pytest.mark.parametrize(
     ("sample_size", "family", "size"), [(96, SD2, 768), (128, SDXL, 1024), (None, SDXL, 1024), (None, SD1, 512)]
 )
-def test_the_size_is_the_configurations(sample_size, family, size):
+def test_the_size_comes_from_the_configuration(sample_size, family, size):
     unet = SimpleNamespace(config=SimpleNamespace(sample_size=sample_size))
     assert get_trained_size(unet, family) == size

@@ -1,4 +1,4 @@
-"""The command: its subcommands, the packages that they need, and what becomes of errors."""
+"""The command: its subcommands, the packages that they need, and how errors are reported."""
 
 import io
 import re
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
 OURS = [name for name in NAMES if name != "download"]
 MODULES = {"pillow": "PIL"}
-"""What a distribution is imported as, where the name is another."""
+"""Import names of distributions, if they differ."""
 
 
 def run_python(code):
@@ -31,7 +31,7 @@ def run_python(code):
 
 
 def plant(monkeypatch, run, name="generate"):
-    """Makes a function run in the place of a subcommand's module."""
+    """Replaces the run function of a subcommand's module."""
     module = next(subcommand.module for subcommand in SUBCOMMANDS if subcommand.name == name)
     monkeypatch.setitem(sys.modules, f"tcd_sampler.{module}", SimpleNamespace(run=run))
 
@@ -45,7 +45,7 @@ def test_help(name, capsys):
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp936", "ascii"])
-def test_a_console_without_a_prompts_characters(encoding, monkeypatch):
+def test_a_console_that_lacks_characters_of_the_prompt(encoding, monkeypatch):
     console = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
     monkeypatch.setattr("sys.stdout", console)
     plant(monkeypatch, lambda args: print(args.prompt) or 0)
@@ -54,7 +54,7 @@ def test_a_console_without_a_prompts_characters(encoding, monkeypatch):
 
 
 def test_help_names_the_command_and_its_subcommands(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["/where/it/is/__main__.py"])  # as python -m has it
+    monkeypatch.setattr("sys.argv", ["/where/it/is/__main__.py"])  # as with python -m
     with pytest.raises(SystemExit):
         main(["--help"])
     printed = capsys.readouterr().out
@@ -107,7 +107,7 @@ def test_the_module_runs_with_its_arguments(name, monkeypatch):
     assert seen[0].subcommand.name == name
 
 
-def test_downloads_are_the_loras_own(monkeypatch):
+def test_download_runs_the_command_of_the_loras_package(monkeypatch):
     def add_arguments(parser):
         parser.add_argument("names", nargs="*")
 
@@ -128,7 +128,7 @@ def test_a_missing_package_is_named_with_its_extra_before_any_work(subcommand, m
         assert capsys.readouterr().err == messages.MISSING_PACKAGE.format(**values) + "\n"
 
 
-def test_extras_are_pyprojects():
+def test_extras_match_pyproject():
     found = {name: set() for name in EXTRAS}
     for requirement in requires("sd-webui-tcd"):
         name = re.match(r"[\w-]+", requirement)[0]
@@ -177,7 +177,7 @@ def test_a_bug_keeps_its_traceback(bug, error, monkeypatch, tmp_path):
 
 
 def show(model, tmp_path, prompt="a red ball", steps=4):
-    """What the page's status says in the end."""
+    """Returns the page's last status."""
     handle = get_handler(Session(model, tmp_path), vary_gamma)
     return [status for status, _ in handle(prompt, steps, 0.3, 0)][-1]
 
@@ -190,7 +190,7 @@ def test_a_bug_in_the_page_keeps_its_traceback_too(bug, error, monkeypatch, tmp_
     assert re.search(rf"^Traceback.*^{error.__name__}: ", capsys.readouterr().err, re.MULTILINE | re.DOTALL)
 
 
-def test_a_user_error_in_the_page_is_its_sentence(tmp_path, capsys):
+def test_a_user_error_in_the_page_is_one_sentence(tmp_path, capsys):
     model = SimpleNamespace(loras={}, read_prompt=None)
     assert show(model, tmp_path, steps=99) == "steps must be a number from 1 to 50, got 99."
     assert capsys.readouterr().err == ""
@@ -208,7 +208,7 @@ def test_a_user_error_in_the_page_is_its_sentence(tmp_path, capsys):
         ("win32", {"SSH_CONNECTION": "1"}, False),
     ],
 )
-def test_the_browser_opens_where_it_would_be_seen(platform, environment, expected, monkeypatch):
+def test_the_browser_opens_only_on_a_display(platform, environment, expected, monkeypatch):
     monkeypatch.setattr("sys.platform", platform)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)

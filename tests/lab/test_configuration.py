@@ -1,4 +1,4 @@
-"""SDXL's and SD 1.5's configuration, built without a network."""
+"""The configurations of SDXL and SD 1.5, written without a network."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ MILLIONS = {
     SD1: {"unet": 859.52, "vae": 83.65, "text_encoder": 123.06},
     SDXL: {"unet": 2567.46, "vae": 83.65, "text_encoder": 123.06, "text_encoder_2": 694.66},
 }
-"""Parameters of the published models' parts."""
+"""Millions of parameters in the published models' parts."""
 
 VOCABULARY = "51b8a58f8c87bc7af902c70cbcdd0287f5baffaa34044e30b8ff8e22c54ec1a0"
 """SHA-256 of vocab.json's content in the repositories, as sorted JSON."""
@@ -29,7 +29,7 @@ def written(request, tmp_path_factory):
 
 
 def build(folder, name):
-    """The part with weights that take no memory."""
+    """Returns a part of the model with weights that take no memory."""
     with torch.device("meta"):
         if name.startswith("text_encoder"):
             kind = CLIPTextModelWithProjection if name.endswith("2") else CLIPTextModel
@@ -45,7 +45,7 @@ def test_the_parts_have_the_published_models_sizes(written):
     assert sizes == pytest.approx(MILLIONS[family], abs=0.01)
 
 
-def test_the_tokenizers_are_clips(written):
+def test_the_tokenizers_match_clip(written):
     _, folder = written
     for path in folder.glob("tokenizer*"):
         vocabulary = json.loads((path / "vocab.json").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def test_the_tokenizers_are_clips(written):
         assert (len(tokens), tokens[-1]) == (77, padding)
 
 
-def test_the_values_that_the_loader_of_single_files_reads_are_written(written):
+def test_values_that_the_single_file_loader_needs_are_written(written):
     _, folder = written
     for name, keys in {
         "unet": {"layers_per_block", "block_out_channels", "in_channels", "class_embed_type", "addition_embed_type"},

@@ -23,7 +23,7 @@ PROMPT = "a red ball on the left and a blue dotted tree on the right, on snow, a
 
 
 ANY = {"read_prompt": None, "threads": None, "control_image": None}
-"""Of a model that takes any prompt."""
+"""Attributes of a model that accepts any prompt."""
 
 
 def to_tensor(image):
@@ -32,7 +32,7 @@ def to_tensor(image):
 
 @pytest.fixture
 def shipped(trained, monkeypatch):
-    """The command, with the tests' miniature for the shipped one."""
+    """Makes the command use the tests' miniature instead of the bundled one."""
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.LORAS", trained.loras)
 
@@ -61,7 +61,7 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0])
-def test_text_to_image_is_sample_tcd_on_the_model(model, gamma):
+def test_text_to_image_equals_sample_tcd_on_the_model(model, gamma):
     request = Request(PROMPT, steps=5, gamma=gamma, seed=7)
     image = generate(model, request)
     model.use_lora("tcd")
@@ -84,7 +84,7 @@ def test_each_seed_has_its_own_image(model):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_each_sampler_has_the_lora_and_the_guidance_that_it_is_for(name, model, monkeypatch):
+def test_each_sampler_uses_its_lora_and_guidance(name, model, monkeypatch):
     seen, original = [], GuidedDenoiser.__call__
 
     def watch(self, x, sigma):
@@ -105,8 +105,8 @@ def active(unet):
     return [] if layer.disable_adapters else list(layer.active_adapters)
 
 
-def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained):
-    """The weight times up times down, over a convolution and a matrix, as the WebUI works it out."""
+def test_a_lora_is_added_as_in_kohyas_scripts(trained):
+    """alpha / rank * up @ down is added to the weights of matrices and convolutions, as in the WebUI."""
     model = load_miniature(trained.checkpoint, trained.loras)
     plain, with_lora = load_file(trained.checkpoint), load_file(trained.loras["tcd"])
     model.use_lora("tcd")
@@ -128,7 +128,7 @@ def test_a_lora_is_added_as_kohyas_scripts_mean_it(trained):
 
 
 @pytest.mark.parametrize(("strength", "calls"), [(0.0, 1), (0.5, 5), (0.75, 7), (1.0, 8)])
-def test_image_to_image_takes_the_webuis_steps(model, image_file, strength, calls):
+def test_image_to_image_runs_as_many_steps_as_the_webui(model, image_file, strength, calls):
     steps = []
     with Image.open(image_file) as image:
         generated = generate(model, Request(PROMPT, steps=8, image=image, strength=strength), steps.append)
@@ -137,7 +137,7 @@ def test_image_to_image_takes_the_webuis_steps(model, image_file, strength, call
     assert steps[0]["sigma"] == get_sigmas_tcd(8, TABLE)[8 - calls]
 
 
-def test_what_is_masked_stays_to_the_pixel(model, image_file, half_mask):
+def test_pixels_outside_the_mask_do_not_change(model, image_file, half_mask):
     with Image.open(image_file) as image, Image.open(half_mask) as mask:
         generated = to_tensor(generate(model, Request(PROMPT, image=image, mask=mask, strength=1.0)))
         before = to_tensor(image)
@@ -163,7 +163,7 @@ def test_images_are_scaled_to_the_models_size(model, size, side, expected):
 
 
 def test_the_mask_is_scaled_with_its_image(model):
-    """A mask of the middle of a wide image, of which the middle alone is kept."""
+    """The mask covers the middle of a wide image, which is cropped to its middle."""
     image, mask = Image.effect_noise((1024, 128), 60).convert("RGB"), Image.new("L", (512, 64))
     mask.paste(255, (224, 0, 288, 64))
     before = ImageOps.fit(image, (256, 128))
@@ -188,7 +188,7 @@ def test_the_miniature_runs_with_one_thread(model, monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_the_masked_latents_stay_and_are_seen_at_every_step(model):
+def test_latents_outside_the_mask_do_not_change(model):
     torch.manual_seed(0)
     latents = torch.randn(1, 4, 16, 16)
     mask = torch.zeros(1, 1, 16, 16)
@@ -237,7 +237,7 @@ def test_the_command_writes_an_image_with_its_settings(shipped, tmp_path, capsys
     assert capsys.readouterr().out == f"{settings}\nSaved as {output}.\n"
 
 
-def test_the_command_says_what_it_makes_of_the_prompt_the_seed_and_the_image(shipped, tmp_path, capsys):
+def test_the_command_reports_changes_of_the_prompt_seed_and_image(shipped, tmp_path, capsys):
     Image.new("RGB", (400, 300)).save(tmp_path / "large.png")
     output = tmp_path / "image.png"
     assert run("--prompt", "one star", "--seed", -1, "--image", tmp_path / "large.png", "--output", output) == 0
@@ -248,7 +248,7 @@ def test_the_command_says_what_it_makes_of_the_prompt_the_seed_and_the_image(shi
     assert re.search(r"a red star in the middle, on grass, by day <lora:.+\n.+Seed: \d+, Size: 168x128", captured.out)
 
 
-def test_a_prompt_without_a_known_thing_is_refused(shipped, tmp_path, capsys):
+def test_a_prompt_without_a_known_object_is_refused(shipped, tmp_path, capsys):
     assert run("--prompt", "a cat", "--output", tmp_path / "image.png") == 1
     assert capsys.readouterr().err == (
         "The prompt must name one or two of these things: ball, box, pyramid, star, heart, mushroom, house, tree. "
@@ -276,7 +276,7 @@ def test_the_command_inpaints(shipped, tmp_path, image_file, half_mask):
         ),
     ],
 )
-def test_what_is_wrong_is_reported_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
+def test_errors_are_reported_in_a_sentence(shipped, tmp_path, capsys, arguments, sentence):
     assert run("--prompt", "a", "--output", tmp_path / "tcd.png", *(a.format(tmp=tmp_path) for a in arguments)) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.fullmatch(sentence.format(tmp=re.escape(str(tmp_path))), said), said

@@ -34,7 +34,7 @@ METHODS = [method for method in get_methods() if method.sampler is not SAMPLERS[
 SCENE = Scene((("left", Look("box", "green", "dotted")),), "sand", "night")
 
 
-def test_frechet_distance_is_the_textbooks():
+def test_frechet_distance_matches_its_formula():
     torch.manual_seed(0)
     a, b = torch.randn(500, 6) @ torch.randn(6, 6) + 1, torch.randn(400, 6)
     c, d = numpy.cov(a.double().numpy().T), numpy.cov(b.double().numpy().T)
@@ -44,8 +44,8 @@ def test_frechet_distance_is_the_textbooks():
     assert get_frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
 
 
-def test_its_error_is_that_of_repeated_draws():
-    """Of captions that decide the half of what an image is like, and that both sets have in common."""
+def test_the_error_matches_that_of_repeated_draws():
+    """Captions determine half of the images' variance, and both sets have the same captions."""
     torch.manual_seed(0)
     distances, errors = [], []
     for _ in range(60):
@@ -56,13 +56,13 @@ def test_its_error_is_that_of_repeated_draws():
     assert numpy.mean(errors) == pytest.approx(numpy.std(distances), rel=0.3)
 
 
-def test_answers_and_accuracy():
+def test_labels_and_accuracy():
     answers = get_labels(SCENE)
     assert answers == [1, NOTHING, NOTHING, 3, IGNORED, IGNORED, 2, IGNORED, IGNORED, 1, 2]
     assert len(answers) == len(LABELS)
 
     def classifier(images):
-        """Says the same of all: right, but for the color, and sees a thing too many, which nobody asked about."""
+        """Returns the same labels for all images: a wrong color, and a second thing, which does not count."""
         said = [1, 4, 8, 7, 0, 0, 2, 0, 0, 1, 2]
         return [torch.eye(count)[[answer]] for answer, count in zip(said, LABELS.values())]
 
@@ -74,7 +74,7 @@ def test_captions_are_held_out():
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_no_method_evaluates_the_model_more_often_than_it_may(method, model, monkeypatch):
+def test_no_method_exceeds_its_unet_calls(method, model, monkeypatch):
     calls = []
     monkeypatch.setattr(GuidedDenoiser, "__call__", lambda self, x, sigma: calls.append(sigma) or x * 0.1)
     for unet_calls in (2, 4):
@@ -98,7 +98,7 @@ def sample_with(sampler, n=4, **options):
     return sampler.sample(get_denoised, x, sigmas, generator, **options)
 
 
-def test_the_variant_without_timestep_0_differs_from_tcd_in_its_end_alone():
+def test_the_variant_without_timestep_0_differs_from_tcd_only_at_the_end():
     [_, _, variant] = VARIANTS
     tcd = SAMPLERS["TCD"]
     exact = tcd.sample
@@ -112,8 +112,8 @@ def test_the_variant_without_timestep_0_differs_from_tcd_in_its_end_alone():
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_the_variants_are_not_tcd():
-    """As far from it as published measurements say, in order: a fifth, a tenth, a hundredth."""
+def test_the_variants_differ_from_tcd():
+    """Published measurements of their distances to TCD are, in order, a fifth, a tenth and a hundredth."""
     tcd = sample_with(SAMPLERS["TCD"])
     for variant in VARIANTS:
         variant = type(variant)(**{**vars(variant), "get_sigmas": SAMPLERS["TCD"].get_sigmas})
@@ -121,7 +121,7 @@ def test_the_variants_are_not_tcd():
         assert distance > (0.001 if "timestep 0" in variant.name else 0.03), variant.name
 
 
-def test_points_are_kept_and_not_measured_again(tmp_path):
+def test_points_are_saved_and_not_measured_again(tmp_path):
     points = [Point("LCM", 4, 1.5, 0.1, 0.9, 0.01), Point("real images", 0, 0.1, 0.01, 1.0, 0.0)]
     write_points(tmp_path / "points.json", points)
     assert read_points(tmp_path / "points.json") == points
@@ -130,7 +130,7 @@ def test_points_are_kept_and_not_measured_again(tmp_path):
     assert ("LCM", 4) not in missing
     assert (None, 0) not in missing
     assert ("LCM", 8) in missing
-    assert ("DPM++ 2S", 1) not in missing  # it takes two
+    assert ("DPM++ 2S", 1) not in missing  # its steps need two UNet calls each
     assert read_points(tmp_path / "none.json") == []
     (tmp_path / "other.json").write_text('[{"other": 1}]', encoding="utf-8")
     with refused(messages.CANNOT_READ_RESULTS, file=tmp_path / "other.json"):
@@ -152,7 +152,7 @@ def test_the_best_gamma_and_those_within_its_error(capsys):
 
 
 @pytest.mark.slow
-def test_the_command_draws_what_a_file_has(tmp_path, capsys):
+def test_the_command_plots_the_points_of_a_file(tmp_path, capsys):
     methods = [None, *get_methods()]
     points = [
         Point(method.name if method else "real images", n, 2.0, 0.1, 0.8, 0.01)
@@ -169,7 +169,7 @@ def test_the_command_draws_what_a_file_has(tmp_path, capsys):
 
 
 def test_the_command_measures_what_is_missing(trained, tmp_path, monkeypatch):
-    """All of it, with few images and one number of unet_calls."""
+    """Measures every method, with few images and 2 UNet calls only."""
     for name, value in (("UNET_CALLS", (2,)), ("REPEATS", 2), ("BATCH", 8)):
         monkeypatch.setattr(f"tcd_sampler.lab.evaluation.measure.{name}", value)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.CHECKPOINT", trained.checkpoint)

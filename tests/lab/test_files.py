@@ -1,4 +1,4 @@
-"""Every file that a command is given is checked by its header, before diffusers is imported."""
+"""The header of every input file of a command is checked before diffusers is imported."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def make_lora(name, context):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Files of all kinds: heads of real ones, with tensors as small as can be."""
+    """Files of all kinds, with some of the real tensor names and minimal tensors."""
     folder = tmp_path_factory.mktemp("files")
     flux = "transformer.single_transformer_blocks.0.attn.to_k"
     files = {
@@ -82,7 +82,7 @@ def folder(tmp_path_factory):
 
 
 def said(folder, capsys, *options):
-    """The sentence that the command says, without the files' folder in it."""
+    """Returns the command's error message, without the path of the files' folder."""
     options = [option if option.startswith(("--", "/")) else folder / option for option in options]
     output = folder / "output.png"
     assert main(["generate", "--prompt", "a", "--output", str(output), *map(str, options)]) == 1
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_read_is_refused(folder, capsys, file):
         ("flux-lora", "--checkpoint must be a checkpoint, got the LoRA {}. Give it as --lora."),
     ],
 )
-def test_what_is_not_a_checkpoint_to_generate_with_is_refused(folder, capsys, file, sentence):
+def test_files_that_are_no_txt2img_checkpoint_are_refused(folder, capsys, file, sentence):
     file += ".safetensors"
     assert said(folder, capsys, "--checkpoint", file) == sentence.format(file)
 
@@ -151,7 +151,7 @@ def test_what_is_not_a_checkpoint_to_generate_with_is_refused(folder, capsys, fi
         ("embedding", "--lora must be a LoRA, got {} (no tensor in it belongs to one)."),
     ],
 )
-def test_what_is_not_a_lora_for_the_checkpoint_is_refused(folder, capsys, file, sentence):
+def test_files_that_are_no_lora_for_the_checkpoint_are_refused(folder, capsys, file, sentence):
     file += ".safetensors"
     assert said(folder, capsys, "--checkpoint", "sdxl.safetensors", "--lora", file) == sentence.format(file)
 
@@ -208,13 +208,13 @@ def test_sd_21_needs_a_configuration():
 
 
 @pytest.mark.parametrize("family", CONTEXT)
-def test_what_is_right_is_accepted(folder, family):
+def test_valid_files_are_accepted(folder, family):
     name = check_checkpoint(folder / f"{family}.safetensors")
     assert name == {"sd15": "SD 1.5", "sdxl": "SDXL"}[family]
     check_lora(folder / f"{family}-lora.safetensors", name)
 
 
-def test_the_bundled_files_are_what_they_are():
+def test_the_bundled_files_are_accepted():
     assert check_checkpoint(CHECKPOINT) == "SDXL"
     for path in LORAS.values():
         check_lora(path, "SDXL")
@@ -232,8 +232,8 @@ print(status, sorted({{"diffusers", "gradio", "transformers"}} & set(sys.modules
     assert done.stdout == "1 []\n"
 
 
-def test_a_header_of_any_length_is_read_alone(tmp_path):
-    """A file whose header promises tensors of a terabyte is refused as incomplete, at once."""
+def test_only_the_header_is_read(tmp_path):
+    """A file whose header declares a tensor of a terabyte is refused at once as incomplete."""
     header = json.dumps({"a.lora_down.weight": {"dtype": "F32", "shape": [1 << 38], "data_offsets": [0, 1 << 40]}})
     path = tmp_path / "huge.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header.encode())

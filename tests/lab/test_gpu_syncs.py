@@ -1,4 +1,4 @@
-"""What makes the CPU wait for a GPU is counted, and nothing else; so is a whole sampler."""
+"""Only operations that make the CPU wait for a GPU are counted, alone and in whole samplers."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_values_are_real(x):
         assert (x * 2).sum().item() == 30
 
 
-def test_a_gpu_tensor_outside_is_an_error(x):
+def test_a_gpu_tensor_outside_count_syncs_is_an_error(x):
     with pytest.raises(RuntimeError, match="outside CountSyncs"):
         x + 1
 
@@ -53,6 +53,6 @@ def sample_with_a_wait(model, x, sigmas, disable, noise_sampler):
     ("sample", "expected"), [(sample_tcd, (0, 1)), (sample_with_a_wait, (1, 4))], ids=["TCD", "one per step"]
 )
 def test_samplers(sample, expected):
-    """(per step, in a job of four steps)."""
+    """The expected counts are those per step and in a job of four steps."""
     with torch.no_grad():
         assert count_syncs(wrap_sampler(sample)) == expected

@@ -1,4 +1,4 @@
-"""The checkpoint's keys and values against diffusers' own reading of SDXL's layout."""
+"""Compares the miniature's keys and values with how diffusers reads SDXL's layout."""
 
 import json
 
@@ -21,7 +21,7 @@ from tcd_sampler.loras.header import KOHYA, SDXL, read_lora
 
 
 @pytest.mark.parametrize(("kind", "name"), [(UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")])
-def test_diffusers_reads_it_from_the_single_file(trained, model, tmp_path, kind, name):
+def test_diffusers_reads_the_single_file(trained, model, tmp_path, kind, name):
     part = getattr(model, name)
     part.save_config(tmp_path / name)
     theirs = kind.from_single_file(str(trained.checkpoint), config=str(tmp_path), subfolder=name).state_dict()
@@ -31,7 +31,7 @@ def test_diffusers_reads_it_from_the_single_file(trained, model, tmp_path, kind,
         assert torch.equal(value, ours[key]), key
 
 
-def test_its_parts_are_where_sdxl_has_them(trained):
+def test_parts_have_sdxls_prefixes(trained):
     with safe_open(trained.checkpoint, framework="pt") as file:
         keys = set(file.keys())
     prefixes = {"model.diffusion_model", "first_stage_model", "conditioner.embedders.0", "conditioner.embedders.1"}
@@ -50,7 +50,7 @@ def test_its_parts_are_where_sdxl_has_them(trained):
 
 
 def test_diffusers_pipeline_generates_the_same_image(model):
-    """With its own scheduler, and no line of ours but the encoded prompt."""
+    """The pipeline uses its own scheduler. Only the prompt's encoding comes from this project's code."""
     model.use_lora("tcd")
     text, _ = model.encode(["a red ball in the middle, on grass, by day"], "", 128, 128)
     pipeline = StableDiffusionXLPipeline(
@@ -73,7 +73,7 @@ def test_diffusers_pipeline_generates_the_same_image(model):
     assert (ours - theirs).abs().max() < 2 / 255
 
 
-def test_loras_are_kohyas_with_metadata(trained):
+def test_loras_have_kohyas_format_and_metadata(trained):
     for name, path in trained.loras.items():
         lora = read_lora(path)
         assert (lora.format, lora.rank, lora.has_text_encoder) == (KOHYA, 12, False)
@@ -94,13 +94,13 @@ def test_every_word_of_the_captions_is_a_token():
     assert tokenizer.decode(tokenizer("Ünheard of!")["input_ids"], skip_special_tokens=True) == "ünheard of !"
 
 
-def test_the_shipped_vocabulary_is_the_one_that_is_written(tmp_path):
+def test_the_bundled_vocabulary_equals_the_written_one(tmp_path):
     write_vocabulary(tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_text(encoding="utf-8") == (CLIP / path.name).read_text(encoding="utf-8")
 
 
-def test_installing_it_in_a_webui(trained, tmp_path, monkeypatch, capsys):
+def test_installing_the_miniature_in_a_webui(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("tcd_sampler.lab.miniature.install.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.miniature.install.LORAS", trained.loras)
     assert main(["install-miniature", str(tmp_path)]) == 1

@@ -1,4 +1,4 @@
-"""docs/demo.ipynb runs from its first cell to its last, but for the one that installs what it wants."""
+"""docs/demo.ipynb runs from its first cell to its last, except for the one that installs its packages."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
 
 
 def test_the_first_cell_installs_the_clone():
-    """pip takes a folder without a slash for the name of a package on the index."""
+    """The path is absolute, because pip takes a folder name without a slash for a package on the index."""
     source = nbformat.read(NOTEBOOK, as_version=4).cells[1].source
     [requirement] = re.findall(r'^%pip install .*(".*")$', source, re.MULTILINE)
     path = eval(f"f{requirement}", {"folder": Path("sd-webui-tcd")}).removesuffix("[demo]")
@@ -32,8 +32,8 @@ def test_the_first_cell_installs_the_clone():
 
 
 @pytest.mark.slow
-def test_without_a_url_the_first_cell_says_so(tmp_path):
-    """Before it installs anything."""
+def test_without_a_url_the_first_cell_fails(tmp_path):
+    """The cell fails before it installs anything."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if "setup" in cell.metadata.get("tags", [])]
     assert 'REPOSITORY_URL = ""' in notebook.cells[0].source

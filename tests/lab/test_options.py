@@ -1,4 +1,4 @@
-"""LoRAs, ControlNets and IP-Adapters as options: how they are read, and which files are refused by their headers."""
+"""Options for LoRAs, ControlNets and IP-Adapters: how they are parsed, and which files their headers rule out."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def make_folder(path, config, file):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Files of all kinds: heads of real ones, with tensors as small as can be."""
+    """Files of all kinds, with some of the real tensor names and minimal tensors."""
     folder = tmp_path_factory.mktemp("files")
     face = {"image_proj.proj.0.weight": torch.zeros(2, 512), "image_proj.norm.weight": torch.zeros(2)}
     plus_face = {"image_proj.perceiver_resampler.proj_in.weight": torch.zeros(2, 1280)}
@@ -88,7 +88,7 @@ def folder(tmp_path_factory):
 
 
 def parse(folder, *arguments):
-    """The parsed arguments; those that are neither options nor absolute are files in the folder."""
+    """Returns the parsed arguments. Names of files in the folder become paths."""
     files = (folder / argument if (folder / argument).exists() else argument for argument in arguments)
     return make_parser().parse_args(["generate", "--prompt", "a", *map(str, files)])
 
@@ -129,13 +129,13 @@ def test_a_lora_is_a_file_and_its_weight(value, file, weight):
 
 
 @pytest.mark.parametrize("weight", ["", "much", "nan", "inf", "0,8"])
-def test_a_weight_is_a_number(weight):
+def test_a_weight_must_be_a_number(weight):
     value = f"a.safetensors:{weight}"
     with refused(messages.NOT_A_WEIGHT, value=value):
         parse_lora(value)
 
 
-def test_names_of_loras_differ():
+def test_names_of_loras_must_differ():
     assert len(parse_loras(["a/one.safetensors", "a/two.safetensors"])) == 2
     with refused(messages.LORA_TWICE, lora="one"):
         parse_loras(["a/one.safetensors", "b/one.safetensors:0.5"])
@@ -176,7 +176,7 @@ def test_an_option_needs_others(folder, options, field, needed):
 
 
 @pytest.mark.parametrize("value", [-0.1, 2.1, float("nan")])
-def test_scales_are_in_range(folder, value):
+def test_scales_must_be_in_range(folder, value):
     for field, args in (
         ("--control-scale", control(folder, "sd15", "ldm.safetensors", f"--control-scale={value}")),
         ("--ip-adapter-scale", prompt(folder, "sdxl", "plus.safetensors", "vit-h", f"--ip-adapter-scale={value}")),
@@ -186,12 +186,12 @@ def test_scales_are_in_range(folder, value):
 
 
 @pytest.mark.parametrize("field", ["--control-image", "--ip-adapter-image"])
-def test_images_are_images(folder, field):
+def test_images_must_be_image_files(folder, field):
     with refused(messages.CANNOT_READ_IMAGE, field=field):
         check_files(parse(folder, field, "text.png"))
 
 
-def test_scales_and_images_are_those_of_the_options(folder):
+def test_guides_get_their_scales_and_images_from_the_options(folder):
     guide = get_controlnet(control(folder, "sd15", "ldm.safetensors"))
     assert (guide.file.name, guide.image.size, guide.scale) == ("ldm.safetensors", (8, 8), 0.5)
     guide = get_ip_adapter(prompt(folder, "sdxl", "plus.safetensors", "vit-h", "--ip-adapter-scale", "0"))
@@ -231,7 +231,7 @@ def test_controlnets_are_accepted(folder, checkpoint, file):
         ("control-other-name", messages.CANNOT_READ, {"field": CONTROL}),
     ],
 )
-def test_what_is_not_a_controlnet_is_refused(folder, file, template, values):
+def test_files_that_are_no_controlnet_are_refused(folder, file, template, values):
     with refused(template, **values):
         check_files(control(folder, "sdxl", file))
 
@@ -262,7 +262,7 @@ def test_ip_adapters_are_accepted(folder, checkpoint, file):
         ),
     ],
 )
-def test_what_is_not_an_ip_adapter_is_refused(folder, file, template, values):
+def test_files_that_are_no_ip_adapter_are_refused(folder, file, template, values):
     with refused(template, **values):
         check_files(prompt(folder, "sdxl", file, "vit-h"))
 
@@ -281,7 +281,7 @@ def test_what_is_not_an_ip_adapter_is_refused(folder, file, template, values):
         ("small", messages.ENCODER_DOES_NOT_FIT, {"size": "projection_dim", "width": 1024, "found": 512}),
     ],
 )
-def test_what_is_not_the_adapters_image_encoder_is_refused(folder, encoder, template, values):
+def test_a_wrong_image_encoder_is_refused(folder, encoder, template, values):
     with refused(template, **values):
         check_files(prompt(folder, "sdxl", "sdxl-adapter.safetensors", encoder))
 

@@ -1,4 +1,4 @@
-"""The demo's page, in Chromium. Where there is none, the test run's last lines say that this was not run."""
+"""Tests the demo's page in Chromium. Without Chromium, pytest's summary lists the tests as skipped."""
 
 import re
 import socket
@@ -32,7 +32,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def model():
-    """The one that is shipped."""
+    """The bundled miniature."""
     return load_miniature()
 
 
@@ -48,11 +48,11 @@ def server(model, tmp_path_factory):
 
 @pytest.fixture
 def page(browser, server):
-    """The page, after what it generates by itself was stopped."""
+    """The page, after its automatic first generation was stopped."""
     page = open_page(browser, server)
     stop(page)
     yield page
-    stop(page)  # nothing runs on into the next test
+    stop(page)  # nothing continues into the next test
     page.close()
 
 
@@ -77,7 +77,7 @@ def fill(page, **fields):
 
 
 def generate(page, button, count):
-    """Clicks and returns the settings of all images, when they are there."""
+    """Clicks a button, waits for its images and returns their settings."""
     before = get_sources(page)
     page.locator(button).click()
     page.wait_for_function(
@@ -111,7 +111,7 @@ def test_samplers_side_by_side_on_the_same_noise(page):
     assert settings[0].endswith("TCD gamma: 0.3")
 
 
-def test_strips_come_by_themselves_and_are_shown_whole_at_every_width(browser, server, request, tmp_path):
+def test_the_first_strips_are_generated_automatically_and_fit_every_width(browser, server, request, tmp_path):
     page = open_page(browser, server)
     page.get_by_text("Generated 16 images").wait_for()
     samplers = [f"{name}, {steps} steps" for name in ("TCD", "LCM") for steps in STEPS]
@@ -147,21 +147,21 @@ FIND_HIDDEN = """() => {
 
 
 def assert_the_sentences_are_true(page):
-    """Of the images that the page shows by itself: TCD has more detail than LCM, and gamma 0 than gamma 1."""
+    """Asserts what the page says of its first images: TCD has more detail than LCM, and gamma 0 than gamma 1."""
     detail = dict(zip(get_captions(page), map(get_detail, get_sources(page))))
     assert detail["TCD, 50 steps"] > 1.05 * detail["LCM, 50 steps"]
     assert detail["gamma 0"] > 1.05 * detail["gamma 1"]
 
 
 def get_detail(source):
-    """The mean of the Laplacian, which is high at edges and texture."""
+    """Returns the mean absolute Laplacian, which is high at edges and in textures."""
     with Image.open(unquote(source.removeprefix(SERVED))) as image:
         pixels = to_tensor(image).float().mean(0)
     inner = pixels[1:-1, 1:-1]
     return float((4 * inner - pixels[:-2, 1:-1] - pixels[2:, 1:-1] - pixels[1:-1, :-2] - pixels[1:-1, 2:]).abs().mean())
 
 
-def test_strips_of_the_prompt(page):
+def test_the_gamma_strip(page):
     fill(page, steps="3")
     settings = generate(page, "#gamma-strip", len(GAMMAS))
     assert get_captions(page) == [f"gamma {gamma:g}" for gamma in GAMMAS]
@@ -181,7 +181,7 @@ def test_a_download_has_the_settings(page, tmp_path):
         assert image.text["parameters"] == settings[0]
 
 
-def test_the_vocabulary_and_what_becomes_of_other_words(page):
+def test_the_vocabulary_and_ignored_words(page):
     vocabulary = page.locator("#vocabulary").inner_text()
     assert all(word in vocabulary for words in VOCABULARY.values() for word in words)
     fill(page, prompt="a huge star", steps="1")
@@ -191,7 +191,7 @@ def test_the_vocabulary_and_what_becomes_of_other_words(page):
     assert page.locator("#note").inner_text() == expected
 
 
-def test_examples_are_whole_and_fill_the_prompt(page):
+def test_examples_are_complete_and_fill_the_prompt(page):
     buttons = page.locator("#examples button").filter(has_text=" on ")
     assert [text.strip() for text in buttons.all_inner_texts()] == EXAMPLES
     buttons.last.click()
@@ -238,7 +238,7 @@ def test_stop_ends_within_a_step_and_images_stay(page, monkeypatch):
     assert len(sources) in (1, 2)
 
 
-def test_a_new_request_replaces_the_one_that_runs(page, monkeypatch):
+def test_a_new_request_replaces_the_running_one(page, monkeypatch):
     fill(page, steps="50")
     page.locator("#steps-strip").click()
     page.locator("#status").get_by_text(re.compile(r"\d/160")).first.wait_for()
@@ -263,7 +263,7 @@ def test_an_error_stays_beside_the_buttons_and_leaves_the_images(page):
 
 
 def test_a_bug_has_its_traceback_in_the_terminal(page, monkeypatch, capfd):
-    """The same for other exceptions: see test_command.py."""
+    """test_command.py tests other exceptions."""
     monkeypatch.setattr("tcd_sampler.lab.demo.generation.get_size", lambda *_: {}["planted"])
     page.locator("#compare").click()
     page.get_by_text("Internal error: see the terminal.").first.wait_for()
@@ -279,7 +279,7 @@ def test_sliders_have_their_range(page):
     assert ranges == [["1", "50"], ["0", "1"]]
 
 
-def test_the_page_loads_nothing_from_the_network_or_shared(page):
+def test_the_page_loads_nothing_from_the_network_and_is_not_shared(page):
     fill(page, steps="1")
     generate(page, "#gamma-strip", len(GAMMAS))
     assert {urlsplit(url).hostname for url in page.asked if not url.startswith(("data:", "blob:"))} == {"127.0.0.1"}
@@ -292,6 +292,6 @@ def test_a_taken_port_is_reported_in_a_sentence(server, capsys):
     assert re.fullmatch(said, capsys.readouterr().err)
 
 
-def test_what_is_no_port_is_reported_in_a_sentence(capsys):
+def test_an_invalid_port_is_reported_in_a_sentence(capsys):
     assert main(["--port", "70000"]) == 1
     assert capsys.readouterr().err == "--port must be a number from 1 to 65535, got 70000.\n"

@@ -1,4 +1,4 @@
-"""Any prompt becomes a caption of the miniature's own, and what changes is listed."""
+"""Any prompt becomes a caption that the miniature knows, and the changes are listed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tcd_sampler.lab.miniature.scenes import choose_scene
 from tcd_sampler.lab.miniature.vocabulary import get_words
 
 
-def test_captions_stay_as_they_are():
+def test_captions_are_not_changed():
     for seed in range(500):
         caption = choose_scene(seed).caption
         assert read_prompt(caption) == ReadPrompt(caption, [], [])
@@ -56,6 +56,6 @@ def test_other_prompts_are_completed(prompt, caption, ignored, added):
     assert read_prompt(prompt) == ReadPrompt(caption, ignored, added)
 
 
-def test_the_vocabulary_is_the_tokenizers():
+def test_the_vocabulary_matches_the_tokenizer():
     words = {word for phrases in VOCABULARY.values() for phrase in phrases for word in phrase.split()}
     assert words | {"a", "an", "and"} == set(get_words())

@@ -1,4 +1,4 @@
-"""The demo's samplers and their denoiser against k-diffusion's, on a smooth stand-in for a UNet."""
+"""Compares the demo's samplers and denoiser with k-diffusion's, on a smooth stand-in for a UNet."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ def denoiser():
 
 @pytest.fixture(params=[EPSILON, V_PREDICTION])
 def denoisers(request, k_diffusion):
-    """Ours and k-diffusion's."""
+    """The lab's denoiser and k-diffusion's."""
     kinds = k_diffusion.external
     kind = {EPSILON: kinds.DiscreteEpsDDPMDenoiser, V_PREDICTION: kinds.DiscreteVDDPMDenoiser}[request.param]
     network = get_network(ALPHAS_CUMPROD)
@@ -35,14 +35,14 @@ def draw(generator):
 
 
 def distance(ours, theirs):
-    """The largest difference, relative to the spread of the latents."""
+    """Returns the largest difference, relative to the latents' standard deviation."""
     return float((ours - theirs).abs().max() / theirs.std())
 
 
 @pytest.mark.parametrize(
     "sigma", [float(TABLE[0]) / 2, float(TABLE[0]), 0.5, float(TABLE[500]), 7.3, float(TABLE[-1]), 30.0]
 )
-def test_the_denoiser_equals_k_diffusions(denoisers, sigma):
+def test_the_denoiser_matches_k_diffusion(denoisers, sigma):
     ours, theirs = denoisers
     sigma = torch.tensor([sigma, 1.0])
     x = draw(torch.Generator().manual_seed(0)) * sigma.reshape(-1, 1, 1, 1)
@@ -51,12 +51,12 @@ def test_the_denoiser_equals_k_diffusions(denoisers, sigma):
     assert torch.equal(ours.sigmas, theirs.sigmas)
 
 
-def test_a_level_of_the_table_is_its_own_timestep(denoiser):
+def test_each_level_of_the_table_maps_to_its_timestep(denoiser):
     assert torch.equal(denoiser.find_timesteps(TABLE), torch.arange(1000.0))
 
 
 @pytest.mark.parametrize("n", STEPS)
-def test_schedules_equal_k_diffusions(k_diffusion, n):
+def test_schedules_match_k_diffusion(k_diffusion, n):
     theirs = k_diffusion.sampling.get_sigmas_karras(n, float(TABLE[0]), float(TABLE[-1]))
     torch.testing.assert_close(get_karras(n, TABLE), theirs)
     schedule = k_diffusion.external.DiscreteSchedule(TABLE, quantize=False)
@@ -74,8 +74,8 @@ def test_schedules_equal_k_diffusions(k_diffusion, n):
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_samplers_equal_k_diffusions(k_diffusion, denoiser, sampler, name, options, n, tail):
-    """With the whole schedule, and with the last part of it, as img2img has it."""
+def test_samplers_match_k_diffusion(k_diffusion, denoiser, sampler, name, options, n, tail):
+    """Checks the whole schedule, and only its last part, as in img2img."""
     sigmas = sampler.get_sigmas(n, TABLE)[-1 - max(int(n * tail), 1) :]
     generators = [torch.Generator().manual_seed(n) for _ in range(2)]
     x, _ = [draw(generator) * (1 + sigmas[0] ** 2).sqrt() for generator in generators]
@@ -85,7 +85,7 @@ def test_samplers_equal_k_diffusions(k_diffusion, denoiser, sampler, name, optio
 
 
 @pytest.mark.parametrize("n", STEPS)
-def test_lcm_is_x_equals_denoised_plus_noise(denoiser, n):
+def test_lcm_steps_are_denoised_plus_noise(denoiser, n):
     sigmas = LCM.get_sigmas(n, TABLE)
     generators = [torch.Generator().manual_seed(n) for _ in range(2)]
     x, theirs = [draw(generator) * sigmas[0] for generator in generators]
@@ -96,7 +96,7 @@ def test_lcm_is_x_equals_denoised_plus_noise(denoiser, n):
     assert torch.equal(LCM.sample(denoiser, x, sigmas, generators[0]), theirs)
 
 
-def test_the_benchmarks_euler_a_is_k_diffusions(k_diffusion, denoiser):
+def test_the_benchmarks_euler_a_matches_k_diffusion(k_diffusion, denoiser):
     sigmas = get_uniform(8, TABLE)
     x, noise = draw(torch.Generator().manual_seed(0)) * sigmas[0], draw(torch.Generator().manual_seed(1))
     options = {"disable": True, "noise_sampler": lambda *_: noise}

@@ -24,7 +24,7 @@ def test_captions():
     assert scene.caption == "a red ball on the left and an orange dotted tree on the right, on snow, in fog"
 
 
-def test_the_looks_that_are_held_out_have_every_word():
+def test_held_out_looks_contain_every_word():
     held_out = [look for look in LOOKS if look.is_held_out]
     assert len(held_out) == len(LOOKS) / 8
     assert {(look.shape, look.pattern) for look in held_out} == set(itertools.product(SHAPES, PATTERNS))
@@ -32,7 +32,7 @@ def test_the_looks_that_are_held_out_have_every_word():
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_scenes_are_of_one_kind_of_look_and_of_all_the_rest(held_out):
+def test_scenes_have_one_kind_of_looks_and_all_grounds_skies_and_places(held_out):
     scenes = [choose_scene(seed, held_out) for seed in range(2000)]
     assert {look.is_held_out for scene in scenes for _, look in scene.things} == {held_out}
     assert {scene.ground for scene in scenes} == set(GROUNDS)
@@ -41,7 +41,7 @@ def test_scenes_are_of_one_kind_of_look_and_of_all_the_rest(held_out):
     assert len({look for scene in scenes for _, look in scene.things}) == (32 if held_out else 224)
 
 
-def test_a_seed_is_an_image():
+def test_a_seed_determines_the_image():
     scene = choose_scene(3)
     assert scene == choose_scene(3)
     assert torch.equal(draw_scene(scene, 3), draw_scene(scene, 3))
@@ -58,8 +58,8 @@ def test_images_are_drawn():
 
 @pytest.mark.parametrize("word", ["shape", "color", "pattern"])
 @pytest.mark.parametrize("place", PLACES)
-def test_every_word_shows_where_it_should(word, place):
-    """Two scenes that differ in one word of a thing differ about its place."""
+def test_every_word_changes_the_image_at_its_place(word, place):
+    """Two scenes that differ in one word of a thing differ around its place."""
     words = {"shape": SHAPES, "color": COLORS, "pattern": PATTERNS}[word]
     for a, b in itertools.combinations(words, 2):
         looks = [Look("ball", "red", "plain")._replace(**{word: value}) for value in (a, b)]
@@ -71,7 +71,7 @@ def test_every_word_shows_where_it_should(word, place):
 
 
 @pytest.mark.parametrize(("field", "values"), [("ground", GROUNDS), ("sky", SKIES)])
-def test_every_ground_and_sky_shows(field, values):
+def test_every_ground_and_sky_is_visible(field, values):
     thing = (("left", Look("ball", "red", "plain")),)
     images = [draw_scene(Scene(thing, **{"ground": "grass", "sky": "day", field: value}), 1) for value in values]
     rows = slice(int(SIZE * 0.9), None) if field == "ground" else slice(0, SIZE // 3)

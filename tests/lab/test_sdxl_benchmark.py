@@ -1,4 +1,4 @@
-"""The command benchmark-sdxl, with a small UNet on the CPU."""
+"""Tests the command benchmark-sdxl with a small UNet on the CPU."""
 
 import re
 import warnings
@@ -66,7 +66,7 @@ def test_all_tables_are_printed(capsys):
 
 @pytest.mark.filterwarnings("ignore:called a synch")
 def test_waits_are_counted_per_step_and_run(monkeypatch):
-    """Not other warnings, such as torch's own of the mode, and not the first run's."""
+    """Other warnings are not counted, such as torch's about the mode, nor are waits in the first run."""
     monkeypatch.setattr("torch.cuda.set_sync_debug_mode", lambda mode: warnings.warn("a prototype", stacklevel=1))
 
     def sampler(job):
@@ -76,7 +76,7 @@ def test_waits_are_counted_per_step_and_run(monkeypatch):
     assert sdxl_benchmark.count_waits(sampler, CPU) == (2, 1 + 2 * sdxl_benchmark.SHORT)
 
 
-def test_without_a_gpu_one_sentence_says_so(monkeypatch, capsys):
+def test_without_a_gpu_the_command_prints_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["benchmark-sdxl"]) == 1
     assert capsys.readouterr().err.strip() == messages.GPU_NEEDED

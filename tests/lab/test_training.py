@@ -29,7 +29,7 @@ def fit_line(run):
 
 
 class Stopped(BaseException):
-    """As a signal would."""
+    """Interrupts a run like a signal."""
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 11])
@@ -63,7 +63,7 @@ def test_a_run_learns(tmp_path):
     assert (run.average.module.weight - 1).abs().max() < 0.05
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path):
+def test_a_finished_run_is_left_unchanged(tmp_path):
     make_run(tmp_path).train(fit_line(make_run(tmp_path / "other")))
     finished = make_run(tmp_path)
     before = finished.path.read_bytes()
@@ -81,7 +81,7 @@ def test_the_learning_rate_rises_and_falls():
     assert rates[-1] < 0.001
 
 
-def test_the_average_starts_from_what_is_learned_not_from_noise():
+def test_the_average_forgets_the_initial_weights():
     averages, update = [torch.tensor([100.0])], get_average(0.9)
     for n in range(1, 40):
         update(averages, [torch.tensor([1.0])], torch.tensor(n))
@@ -91,7 +91,7 @@ def test_the_average_starts_from_what_is_learned_not_from_noise():
 
 
 @pytest.mark.parametrize("method", ["tcd", "lcm"])
-def test_timesteps_are_of_the_ddim_solver(method):
+def test_timesteps_are_on_the_ddim_solvers_grid(method):
     t, t_next, s = draw_timesteps(method, 100_000)
     assert sorted(set(t.tolist())) == list(range(19, 1000, 20))
     assert torch.equal(t_next, (t - 20).clamp(min=0))
@@ -102,24 +102,24 @@ def test_timesteps_are_of_the_ddim_solver(method):
         assert share == pytest.approx(1 / 5, abs=0.03)
 
 
-def test_a_jump_is_ddims_step():
+def test_a_jump_equals_a_ddim_step():
     scheduler = DDIMScheduler(**BETAS, clip_sample=False, set_alpha_to_one=False)
     scheduler.set_timesteps(50)
     x, epsilon = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     jump = Jump(ALPHAS_CUMPROD)
-    for t in (980, 500, 20):  # diffusers' grid, which is one lower than the solver's
+    for t in (980, 500, 20):  # diffusers' grid, one timestep lower than the solver's
         theirs = scheduler.step(epsilon, t, x).prev_sample
         torch.testing.assert_close(jump(x, epsilon, torch.tensor([t]), torch.tensor([t - 20])), theirs)
 
 
-def test_a_jump_to_where_it_starts_stays():
+def test_a_jump_to_its_own_timestep_changes_nothing():
     x, epsilon = torch.randn(2, 2, 4, 8, 8)
     t = torch.tensor([700, 19])
     torch.testing.assert_close(Jump(ALPHAS_CUMPROD)(x, epsilon, t, t), x)
 
 
 class Exact(nn.Module):
-    """The noise in data that is one point: it lies on trajectories that are straight, so that any two jumps agree."""
+    """Predicts the noise of data that consist of one point. Trajectories are straight, so any two jumps agree."""
 
     def __init__(self, point):
         super().__init__()
@@ -145,7 +145,7 @@ def test_the_loss_is_zero_only_for_a_consistent_model(method):
 
 
 def test_guidance_is_distilled_in(monkeypatch):
-    """The target starts from a step of the guided teacher: where it takes the text for more, so does that step."""
+    """The target starts from a step of the guided teacher, so the guidance scale changes where it starts."""
 
     class GuidedDenoiser(Exact):
         def forward(self, x, t, text):

@@ -1,4 +1,4 @@
-"""LoRAs, ControlNets and IP-Adapters in the demo, and in diffusers' own pipelines: the same latents.
+"""Compares the demo's latents with diffusers' pipelines, with LoRAs, ControlNets and IP-Adapters.
 
 `pytest -s` prints the distances.
 """
@@ -41,7 +41,7 @@ PROMPT, NEGATIVE, SIZE = "a red ball in the middle", "a tree", 64
 LIMIT = 1e-5
 
 
-# what is made at random
+# random files
 
 
 def make_lora(path, pipeline, seed):
@@ -65,7 +65,7 @@ def make_lora(path, pipeline, seed):
 
 
 def make_controlnet(folder, pipeline):
-    """Writes a ControlNet in diffusers' layout, and returns it. Its last layers are not 0, unlike a new one's."""
+    """Writes a ControlNet in diffusers' layout and returns it. Unlike in a new one, its last layers are not 0."""
     torch.manual_seed(1)
     controlnet = diffusers.ControlNetModel.from_unet(pipeline.unet).eval()
     for name, weight in controlnet.named_parameters():
@@ -96,7 +96,7 @@ def make_ip_adapter(path, pipeline, width, kind="plain"):
 
 
 def make_resampler(width, context, hidden=64):
-    """The image projection of a plus adapter, as its authors name its tensors."""
+    """Returns the image projection of a plus adapter, with its authors' tensor names."""
     draw = lambda *shape: torch.randn(shape) * 0.1  # noqa: E731
     weights = {"latents": draw(1, 4, hidden), "proj_in.weight": draw(hidden, width), "proj_in.bias": draw(hidden)}
     weights |= {"proj_out.weight": draw(context, hidden), "proj_out.bias": draw(context)}
@@ -132,12 +132,12 @@ def make_image(seed, size=(SIZE, SIZE)):
     return Image.fromarray((torch.rand(*reversed(size), 3) * 255).byte().numpy())
 
 
-# the same in both
+# comparisons with diffusers
 
 
 @pytest.fixture
 def made(checkpoint, tmp_path):
-    """A checkpoint with two LoRAs, a ControlNet and an IP-Adapter, and the networks and files that they are of."""
+    """A checkpoint, two LoRAs, a ControlNet and an IP-Adapter: their files, and their networks in diffusers."""
     path, config, pipeline = checkpoint
     encoder = make_encoder(tmp_path / "encoder")
     loras = [make_lora(tmp_path / f"{name}.safetensors", pipeline, i) for i, name in enumerate(("my-tcd", "style"))]
@@ -160,14 +160,14 @@ def made(checkpoint, tmp_path):
 
 def add_loras(pipeline, loras):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there are two
+        warnings.simplefilter("ignore")  # diffusers warns of two LoRAs
         for lora in loras:
             pipeline.load_lora_weights(str(lora.file), adapter_name=lora.file.stem)
     pipeline.set_adapters([lora.file.stem for lora in loras], [lora.weight for lora in loras])
 
 
 def add_control(pipeline, controlnet):
-    """The pipeline with a ControlNet, of the class that diffusers has for it."""
+    """Returns the pipeline with a ControlNet, as an object of diffusers' class for that."""
     is_xl = hasattr(pipeline, "text_encoder_2")
     kind = diffusers.StableDiffusionXLControlNetPipeline if is_xl else diffusers.StableDiffusionControlNetPipeline
     extra = {"add_watermarker": False} if is_xl else {}
@@ -183,7 +183,7 @@ def add_image_prompt(pipeline, guide, encoder):
 
 
 def get_latents(model, request):
-    """The latents from which generate decodes the image."""
+    """Returns the latents from which generate decodes the image."""
     seen = []
     with pytest.MonkeyPatch.context() as patch:
         decode = Model.to_images
@@ -215,12 +215,12 @@ def compare(name, model, pipeline, **options):
 
 
 def differs(a, b):
-    """Whether what was added has an effect, well above the limit."""
+    """Whether two models' latents differ by much more than the limit."""
     request = Request(PROMPT, guidance=2.0, size=SIZE)
     return (get_latents(a, request) - get_latents(b, request)).norm() / get_latents(b, request).norm() > 1000 * LIMIT
 
 
-def test_several_loras_are_diffusers(made):
+def test_several_loras_match_diffusers(made):
     model = load_checkpoint(made.path, made.loras, made.config)
     add_loras(made.pipeline, made.loras)
     compare("two LoRAs", model, made.pipeline)
@@ -228,7 +228,7 @@ def test_several_loras_are_diffusers(made):
     assert differs(model, load_checkpoint(made.path, made.loras[1:], made.config))
 
 
-def test_a_controlnet_is_diffusers(made):
+def test_a_controlnet_matches_diffusers(made):
     model = load_checkpoint(made.path, config=made.config, controlnet=made.control)
     pipeline = add_control(made.pipeline, made.controlnet)
     compare("ControlNet", model, pipeline, image=made.control.image, controlnet_conditioning_scale=made.control.scale)
@@ -236,7 +236,7 @@ def test_a_controlnet_is_diffusers(made):
 
 
 @pytest.mark.parametrize("kind", ["plain", "plus"])
-def test_an_ip_adapter_is_diffusers(made, kind):
+def test_an_ip_adapter_matches_diffusers(made, kind):
     guide = made.image_prompt
     make_ip_adapter(guide.file, made.pipeline, {"plain": 24, "plus": 32}[kind], kind)
     model = load_checkpoint(made.path, config=made.config, ip_adapter=guide)
@@ -245,7 +245,7 @@ def test_an_ip_adapter_is_diffusers(made, kind):
     assert differs(model, load_checkpoint(made.path, config=made.config))
 
 
-def test_all_of_them_together_are_diffusers(made):
+def test_all_of_them_together_match_diffusers(made):
     model = load_checkpoint(made.path, made.loras, made.config, made.control, made.image_prompt)
     add_loras(made.pipeline, made.loras)
     pipeline = add_control(made.pipeline, made.controlnet)
@@ -265,8 +265,8 @@ def test_all_of_them_together_are_diffusers(made):
 # LoRAs
 
 
-def test_each_sampler_has_its_own_loras(made):
-    """A TCD LoRA is for TCD alone, as an LCM LoRA is for LCM; one of a style is on with all."""
+def test_each_sampler_uses_its_own_loras(made):
+    """A TCD LoRA is active only with TCD, an LCM LoRA only with LCM, and a style LoRA with all samplers."""
     lcm = make_lora(made.path.with_name("my-lcm.safetensors"), made.pipeline, 2)
     model = load_checkpoint(made.path, [*made.loras, WeightedLoRA(lcm)], made.config)
     without = load_checkpoint(made.path, made.loras[1:], made.config)
@@ -324,7 +324,7 @@ def test_a_published_lora_is_found_by_its_hash(tmp_path, monkeypatch):
     assert find_sampler(path) == TCD.lora
 
 
-def test_the_use_of_each_lora_is_told():
+def test_describe_use_names_a_loras_samplers():
     assert describe_use(LoRA("a", 1, "lcm")) == messages.LORA_FOR_SAMPLER.format(lora="a", sampler="LCM")
     assert describe_use(LoRA("a")) == messages.LORA_FOR_ALL.format(lora="a")
 
@@ -333,7 +333,7 @@ def test_the_use_of_each_lora_is_told():
 
 
 def to_original(weights):
-    """The tensors of a ControlNet as its authors' code names them."""
+    """Returns a ControlNet's tensors under the names in its authors' code."""
     rules = {
         r"^controlnet_cond_embedding\.conv_in": "input_hint_block.0",
         r"^controlnet_cond_embedding\.conv_out": "input_hint_block.14",
@@ -346,8 +346,8 @@ def to_original(weights):
     return {key.replace(UNET, "control_model."): weights[name] for name, key in keys.items()}
 
 
-def test_a_controlnet_in_one_file_is_the_same(made):
-    """In diffusers' layout, and for SD 1.5 in the original one, with its prefix and without."""
+def test_a_controlnet_in_a_single_file_gives_the_same_latents(made):
+    """Checks diffusers' layout, and for SD 1.5 the original one with and without its prefix."""
     weights = load_file(made.control.file / CONTROLNET_WEIGHTS)
     layouts = {"diffusers": weights}
     if "add_embedding.linear_1.weight" not in weights:
@@ -365,7 +365,7 @@ def test_a_controlnet_in_one_file_is_the_same(made):
 
 
 def test_files_that_do_not_fit_are_refused(made):
-    """Those that lack a tensor, which the check of the header cannot know."""
+    """The files lack tensors, which the check of the header does not detect."""
     weights = load_file(made.control.file / CONTROLNET_WEIGHTS)
     del weights["controlnet_mid_block.bias"]
     path = made.path.with_name("part.safetensors")
@@ -406,7 +406,7 @@ def test_an_image_encoder_is_downloaded_from_its_folder(made, monkeypatch, tmp_p
 # shapes, and the command
 
 
-def test_a_control_image_has_the_shape_of_the_image(made):
+def test_an_image_has_the_shape_of_the_control_image(made):
     guide = replace(made.control, image=make_image(6, (90, 61)))
     model = load_checkpoint(made.path, config=made.config, controlnet=guide)
     request = Request(PROMPT, 1, size=SIZE)
@@ -418,7 +418,7 @@ def test_a_control_image_has_the_shape_of_the_image(made):
     assert get_size(model, start) == generate(model, start).size == (64, 128)
 
 
-def test_the_command_takes_them_all(made, tmp_path, capsys):
+def test_the_command_accepts_all_of_them(made, tmp_path, capsys):
     made.control.image.save(tmp_path / "edges.png")
     made.image_prompt.image.save(tmp_path / "person.png")
     arguments = ["--prompt", PROMPT, "--checkpoint", made.path, "--config", made.config, "--size", SIZE]
