@@ -1,9 +1,10 @@
-"""Times TCD in a WebUI, on the CPU, with and without the negative prompt's rows, beside samplers of the WebUI's own.
+"""Times TCD with and without the negative prompt in a WebUI on the CPU, and other samplers of the WebUI.
 
     python -m tests.webui.benchmark --webui DIR [--checkpoint FILE] [--sizes 512 768] [--batches 1 4] [--steps 4]
 
-All at CFG scale 1. Ratios are to the WebUI's LCM in the same run; the jobs are run in turn, and what is shown is the
-median. Without a checkpoint: the tests' small one in SD 1.5's layout, whose UNet has one level of four. Linux only.
+All jobs have CFG scale 1. They run in turn, and the table shows medians. Ratios are relative to the WebUI's LCM in the
+same run. Without --checkpoint, the jobs use the tests' small checkpoint in SD 1.5's layout, whose UNet has one level
+instead of four. Linux only.
 """
 
 import argparse
@@ -20,7 +21,7 @@ HERE = Path(__file__).parent
 EXTENSIONS = {"sd-webui-tcd": HERE.parents[1], "probe": HERE / "probe", "meter": HERE / "meter"}
 
 SETTINGS = {"cross_attention_optimization": "sdp - scaled dot product", "live_previews_enable": False}
-"""The former is what a GPU would have; what A1111 chooses on a processor is slow at these sizes."""
+"""The attention is the one that a GPU would use. A1111's choice for CPUs is slow at these sizes."""
 
 REFERENCE = "LCM"
 CONTESTANTS = {
@@ -30,11 +31,11 @@ CONTESTANTS = {
     "Euler a": {"sampler_name": "Euler a"},
 }
 COLUMNS = ["prompts per step", "sampling, s", "ratio", "whole job, s", "ratio", "memory, MB"]
-"""Prompts evaluated per image and step, seconds per image, and what sampling takes beside the model."""
+"""Prompts evaluated per image and step, seconds per image, and the memory that sampling takes beyond the model."""
 
 
 def measure(jobs: Jobs, images: int, **fields: object) -> list[float]:
-    """Of one job: prompts per image and step, seconds per image of sampling and of all, bytes beyond the model."""
+    """Returns one job's prompts per image and step, seconds per image (sampling, all), and bytes beyond the model."""
     start = time.perf_counter()
     result = jobs.txt2img(record=True, batch_size=images, **fields)
     seconds = time.perf_counter() - start
@@ -43,7 +44,7 @@ def measure(jobs: Jobs, images: int, **fields: object) -> list[float]:
 
 
 def compare(jobs: Jobs, repeats: int, images: int, **fields: object) -> dict[str, list[float]]:
-    """Medians for each contestant."""
+    """Returns the medians of each contestant."""
     runs = {name: [] for name in CONTESTANTS}
     for _, (name, contestant) in product(range(repeats), CONTESTANTS.items()):
         runs[name].append(measure(jobs, images, **fields, **contestant))
@@ -81,7 +82,7 @@ def main() -> None:
         settings = {**SETTINGS, "sd_model_checkpoint": name}
         with WebUI(args.webui.expanduser().resolve(), data, checkpoints, EXTENSIONS, settings=settings) as webui:
             jobs = Jobs(webui, Path(folder))
-            compare(jobs, 1, 1)  # whatever is done but once
+            compare(jobs, 1, 1)  # warms up, for what is done only once
             for size, images in product(args.sizes, args.batches):
                 print(f"{size}x{size}, {images} image{'s' * (images > 1)}, {args.steps} steps")
                 print_table(compare(jobs, args.repeats, images, width=size, height=size, steps=args.steps))

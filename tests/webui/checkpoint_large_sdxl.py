@@ -1,7 +1,7 @@
-"""Writes checkpoints in SDXL's layout for WebUIs that guess a model's kind.
+"""Writes checkpoints in SDXL's layout for WebUIs that detect a model's type.
 
-They take text encoders and a VAE of full size only, and a UNet with SDXL's depths, whose levels may have one width. The
-weights are random. Such a checkpoint has 2.4 GB.
+They accept only text encoders and a VAE of full size, and a UNet with SDXL's depths. All levels of the UNet may have
+the same width. The weights are random. Each checkpoint has 2.4 GB.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pathlib import Path
 from .checkpoint_layers import TOKENS, VOCABULARY, Shapes, Unet, layer, make_weights, text_encoder, vae, write_weights
 
 TEXT_WIDTH, TEXT_LAYERS = 1280, 32
-"""OpenCLIP's."""
+"""Sizes of OpenCLIP's text encoder."""
 
 TEXT, OPEN_CLIP = "conditioner.embedders.0.transformer.text_model", "conditioner.embedders.1.model"
 UNET = Unet(depths=(0, 2, 10), text_width=2048, size_width=2816)
@@ -21,7 +21,7 @@ class Variant:
     """What distinguishes one checkpoint from the others."""
 
     marks: tuple[str, ...] = ()
-    """Keys that a WebUI tells v-prediction and a zero terminal SNR by."""
+    """Keys by which a WebUI recognizes v-prediction and zero terminal SNR."""
 
     channels: int = 4
     seed: int = 0

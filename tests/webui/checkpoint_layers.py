@@ -1,8 +1,8 @@
-"""Layers of Stable Diffusion's checkpoints as names and shapes of weights, and random weights that let images through.
+"""Names and shapes of the weights in Stable Diffusion's checkpoints, and random weights that let images through.
 
-Every block adds a little to what it is given, and the last layer of the UNet answers with its input, made unit
-variance. As a prediction of the noise that is a fair one, so latents and images keep a sensible range at any number of
-steps, and what comes out depends on seed, prompt, size and initial image.
+Every block adds a little to its input, and the UNet's last layer returns its input, scaled to unit variance. This is a
+fair prediction of the noise, so latents and images keep a sensible range at any number of steps. The result depends on
+seed, prompt, size and initial image.
 """
 
 import itertools
@@ -18,25 +18,25 @@ TEXT_WIDTH, TEXT_LAYERS, VOCABULARY, TOKENS = 768, 12, 49408, 77
 UNET_WIDTH, TIME_WIDTH = 320, 1280
 VAE_WIDTHS = [128, 256, 512, 512]
 SIGNALS = 4
-"""Channels of latents; images have one less."""
+"""Channels of latents. Images have one less."""
 
 MEAN = 0.5
-"""Of a prompt's encoding: WebUIs divide by it to emphasise words, and about 0 the result would be anything."""
+"""Mean of a prompt's encoding. WebUIs divide by it to emphasize words; near 0 the result would be arbitrary."""
 
 BRANCH = 0.3
-"""Size of what a block adds to what it is given."""
+"""Size of what a block adds to its input."""
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
 def layer(name: str, *shape: int) -> Shapes:
-    """A linear layer or a convolution, or a norm where there is but one size."""
+    """Yields the weight and bias of a linear layer or a convolution, or of a norm if there is only one size."""
     yield f"{name}.weight", shape
     yield f"{name}.bias", shape[:1]
 
 
 def text_encoder(model: str) -> Shapes:
-    """CLIP-L, under SD 1.5's or SDXL's name for it."""
+    """Yields the weights of CLIP-L, with SD 1.5's or SDXL's prefix."""
     yield f"{model}.embeddings.token_embedding.weight", (VOCABULARY, TEXT_WIDTH)
     yield f"{model}.embeddings.position_embedding.weight", (TOKENS, TEXT_WIDTH)
     yield f"{model}.embeddings.position_ids", (1, TOKENS)
@@ -56,11 +56,11 @@ class Unet:
     """A UNet whose levels all have one width."""
 
     depths: tuple[int, ...]
-    """How many transformer blocks each level's attentions have."""
+    """Number of transformer blocks in each level's attentions."""
 
     text_width: int
     size_width: int = 0
-    """Of what it is told of image sizes."""
+    """Width of the size conditioning, or 0 if there is none."""
 
     projects_by_convolution: bool = False
 
@@ -175,18 +175,18 @@ def vae() -> Shapes:
     yield from layer(f"{model}.decoder.conv_out", 3, before, 3, 3)
 
 
-# Channels come in pairs of a signal and its negative: silu(z) - silu(-z) = z, so what a convolution of the first kind
-# has spread, one of the second kind gathers behind the last norm's activation.
+# Channels come in pairs of a signal and its negative. Because silu(z) - silu(-z) = z, a GATHERING convolution after the
+# last norm's activation restores what a SPREADING one has spread.
 SPREADING = (".input_blocks.0.0.weight", ".conv_in.weight")
 GATHERING = (".out.2.weight", ".conv_out.weight")
 PASSING = ("nin_shortcut.weight", "sample.conv.weight", ".2.conv.weight", ".op.weight", "quant_conv.weight")
 BRANCHING = (".out_layers.3.weight", ".proj_out.weight", ".conv2.weight")
 SHARP = (".attn2.to_q.weight", ".attn2.to_k.weight")
-"""Attention to the prompt, which is to pick words out."""
+"""Cross-attention, which must pick out words."""
 
 
 def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A weight of a layer, in the frame that lets images through."""
+    """Returns a weight of a layer such that the network lets images through."""
     if len(shape) == 1:
         return make_vector(name, shape)
     if name.endswith("position_ids"):
@@ -207,14 +207,14 @@ def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def make_vector(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A bias, or a norm's weight."""
+    """Returns a bias, or a norm's weight."""
     if name.endswith(("final_layer_norm.bias", "ln_final.bias")):
         return torch.full(shape, MEAN)
     return torch.zeros(shape) if name.endswith("bias") else torch.ones(shape)
 
 
 def copy(shape: tuple[int, ...], sources: list[int], signs: tuple[int, ...] = (1,)) -> torch.Tensor:
-    """A convolution that copies to each channel out one channel in."""
+    """Returns a convolution that copies one input channel to each output channel."""
     weight = torch.zeros(shape)
     for out, source in enumerate(sources):
         weight[out, source, shape[2] // 2, shape[3] // 2] = signs[out % len(signs)]
@@ -229,9 +229,9 @@ def pass_both(shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def gather(shape: tuple[int, ...]) -> torch.Tensor:
-    """Turns pairs back into signals, each the mean of the pairs that hold it."""
+    """Returns a convolution that turns pairs back into signals, each the mean of its pairs."""
     weight = torch.zeros(shape)
-    gain = 0.4 if shape[0] < SIGNALS else 1.0  # images have less than unit variance, or they would be clipped
+    gain = 0.4 if shape[0] < SIGNALS else 1.0  # less than unit variance for images, which would be clipped otherwise
     for channel in range(shape[1]):
         signal = channel // 2 % SIGNALS
         if signal < shape[0]:

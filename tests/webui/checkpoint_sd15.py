@@ -1,9 +1,9 @@
-"""Writes small checkpoints in SD 1.5's own layout, which every WebUI takes.
+"""Writes small checkpoints in SD 1.5's layout, which every WebUI accepts.
 
-Those that guess a model's kind do it from its keys and widths; the others read the configuration beside it.
+Some WebUIs detect a model's type from its keys and widths. The others read the configuration beside the checkpoint.
 
-The text encoder and the VAE are of full size, since the former kind of WebUI wants them so; the UNet has one level
-instead of four. The weights are random.
+The text encoder and the VAE have full size, which the former WebUIs need. The UNet has one level instead of four. The
+weights are random.
 """
 
 import json
@@ -34,7 +34,7 @@ class Variant:
 
     prediction: str = "eps"
     channels: int = 4
-    """Of latents 4, and what else there is of the initial image: 5 for inpainting, 4 for instructions to edit it."""
+    """4 for the latents, and more for the initial image: 5 for inpainting, 4 for editing by instructions."""
 
     seed: int = 0
 
@@ -65,7 +65,7 @@ def write(folder: Path, name: str) -> None:
 
 
 def write_text_config(folder: Path) -> Path:
-    """The text encoder's configuration; the vocabulary beside it is the tiny SDXL checkpoints'."""
+    """Writes the text encoder's configuration. Its vocabulary is linked from the tiny SDXL checkpoints."""
     text_folder = folder.parent / "clip-l"
     text_folder.mkdir(exist_ok=True)
     for name in ("vocab.json", "merges.txt"):
@@ -79,13 +79,13 @@ def write_text_config(folder: Path) -> Path:
         "bos_token_id": VOCABULARY - 2, "eos_token_id": VOCABULARY - 1, "pad_token_id": VOCABULARY - 1,
     }  # fmt: skip
     (text_folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    # the AMD fork wants to load weights before it loads the checkpoint's; what they are does not matter
+    # the AMD fork loads these weights before the checkpoint's; their values do not matter
     save_file({"none": torch.zeros(1)}, text_folder / "model.safetensors", {"format": "pt"})
     return text_folder
 
 
 def model_config(variant: Variant, text_folder: Path) -> dict:
-    """SD 1.5's configuration with the UNet cut down, for WebUIs that read one; JSON is YAML too."""
+    """Returns SD 1.5's configuration with a smaller UNet, for WebUIs that read one. Its JSON is valid YAML."""
     vae_config = {
         "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": VAE_WIDTHS[0],
         "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0,

@@ -1,4 +1,4 @@
-"""Build tiny SDXL checkpoints out of a WebUI's own model classes.
+"""Builds tiny SDXL checkpoints from a WebUI's own model classes.
 
 Runs under the WebUI's interpreter with the WebUI's folder as working directory:
 
@@ -10,7 +10,7 @@ stay where they were built.
 
 The weights are random except for the last convolutions of the UNet and of the VAE's two halves, which are fitted by
 least squares. That is enough for a model that really denoises: latents and images keep a sensible range at any
-number of steps, and what comes out depends on seed, prompt, size and initial image.
+number of steps, and the result depends on seed, prompt, size and initial image.
 """
 
 import argparse
@@ -32,12 +32,12 @@ SIZE_WIDTH = 16
 UNET_WIDTH = 32
 VAE_WIDTH = 32
 GAINS = {
-    # residual branches are weaker than what they are added to, so that the input is not lost on its way through
+    # residual branches are weaker than the input that they are added to, so that the input is not lost
     (".out_layers.3", ".proj_out", ".conv2"): 0.5,
-    # and attention to the prompt picks words out, so that one of them makes a difference
+    # cross-attention is sharp enough to pick out words, so that each word makes a difference
     (".attn2.to_q", ".attn2.to_k"): 2.0,
 }
-# A1111 divides by the mean of an emphasised prompt's encoding; about zero, it would be NaN or anything
+# A1111 divides by the mean of an emphasized prompt's encoding; near zero, the result would be NaN or arbitrary
 MEAN = 0.5
 
 
@@ -59,8 +59,8 @@ VARIANTS = {
 
 
 def import_sgm():
-    """Make the WebUI's copy of Stability's generative-models importable, and import it."""
-    # the WebUI stubs these two as well: training code that is not installed
+    """Makes the WebUI's copy of Stability's generative-models importable, and imports it."""
+    # the WebUI stubs these two as well: they are training code that is not installed
     for name, attribute in (("taming.modules.losses.lpips", "LPIPS"), ("sgm.data", "StableDataModuleFromConfig")):
         module = types.ModuleType(name)
         setattr(module, attribute, None)
@@ -73,7 +73,7 @@ def import_sgm():
 
 
 def write_text_config(folder):
-    """Write the tokenizer and text encoder configuration that CLIPTokenizer and CLIPTextModel load."""
+    """Writes the tokenizer and text encoder configuration that CLIPTokenizer and CLIPTextModel load."""
     from open_clip.tokenizer import SimpleTokenizer
     from safetensors.torch import save_file
     from transformers import CLIPTextConfig
@@ -86,7 +86,7 @@ def write_text_config(folder):
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     merges = ["#version: 0.2", *(" ".join(pair) for pair in source.bpe_ranks)]
     (folder / "merges.txt").write_text("\n".join(merges) + "\n", encoding="utf-8")
-    # the AMD fork wants to load weights before it loads the checkpoint's; what they are does not matter
+    # the AMD fork loads these weights before the checkpoint's; their values do not matter
     save_file({"none": torch.zeros(1)}, folder / "model.safetensors", {"format": "pt"})
     CLIPTextConfig(
         vocab_size=len(vocabulary),
@@ -102,7 +102,7 @@ def write_text_config(folder):
 
 
 def model_config(variant, text_folder):
-    """SDXL's configuration with every width cut down; block numbering and key names stay SDXL's."""
+    """Returns SDXL's configuration with smaller widths. Block numbers and key names stay SDXL's."""
     sgm = "sgm.modules.diffusionmodules"
     scaling = {"epsilon": "EpsScaling", "v": "VScaling"}[variant.prediction]
 
@@ -179,7 +179,7 @@ def model_config(variant, text_folder):
 
 
 def instantiate(config):
-    """Create the model of a configuration; its text encoders come without weights to load."""
+    """Creates the model of a configuration. Its text encoders load no weights."""
     from omegaconf import OmegaConf
     from sgm.util import instantiate_from_config
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -190,7 +190,7 @@ def instantiate(config):
     original = CLIPTextModel.__dict__.get("from_pretrained")
     CLIPTextModel.from_pretrained = classmethod(from_config)
     try:
-        with redirect_stdout(None):  # sgm announces every block
+        with redirect_stdout(None):  # sgm prints every block
             return instantiate_from_config(OmegaConf.create(config)).eval().requires_grad_(False)
     finally:
         if original is None:
@@ -200,7 +200,7 @@ def instantiate(config):
 
 
 def randomise(part):
-    """Give every layer a response of its input's size, the ones that sgm starts at zero included."""
+    """Gives every layer an output of its input's size, including layers that sgm initializes with zeros."""
     for name, module in part.named_modules():
         if isinstance(module, torch.nn.Embedding):
             module.weight.normal_(mean=MEAN)
@@ -214,7 +214,7 @@ def randomise(part):
 
 
 def fit(conv, run, target, ridge=1e-5):
-    """Set a model's last convolution so that run() comes as near as it can to the target."""
+    """Sets a model's last convolution so that run() comes as close to the target as possible."""
     inputs = []
     hook = conv.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
     run()
@@ -231,35 +231,35 @@ def fit(conv, run, target, ridge=1e-5):
 
 
 def smooth(count, channels, size, deviation):
-    """Random images with more coarse structure than fine."""
+    """Returns random images with more coarse structure than fine."""
     layers = [torch.randn(count, channels, k, k) / math.sqrt(k) for k in (2, 4, 8, size)]
     total = sum(functional.interpolate(layer, size=(size, size), mode="bicubic") for layer in layers)
     return total * (deviation / total.std())
 
 
 def fit_vae(model):
-    """Latents become the image's colors at an eighth of its size, and the decoder's task is to invert that."""
+    """Fits the encoder to give the image's colors at an eighth of its size, and the decoder to invert that."""
     vae = model.first_stage_model
     for conv in (vae.quant_conv, vae.post_quant_conv):
         conv.weight.copy_(torch.eye(len(conv.weight))[:, :, None, None])
     images = smooth(8, 3, 64, deviation=0.5).clamp(-1, 1)
     mix = torch.linalg.qr(torch.randn(4, 3)).Q
     latents = torch.einsum("oc,nchw->nohw", 2 * mix, functional.avg_pool2d(images, 8)) / model.scale_factor
-    # the least log variance that sgm admits: encoding draws no visible noise
+    # the lowest log variance that sgm allows, so that encoding adds no visible noise
     fit(vae.encoder.conv_out, lambda: vae.encoder(images), torch.cat([latents, torch.full_like(latents, -30)], 1))
     latents = model.encode_first_stage(images)
     fit(vae.decoder.conv_out, lambda: model.decode_first_stage(latents), images)
 
 
 def conditioning(model, prompts, size):
-    """What the WebUI passes to the UNet for these prompts."""
+    """Returns what the WebUI passes to the UNet for these prompts."""
     sizes = torch.full((len(prompts), 2), float(size))
     keys = {"original_size_as_tuple": sizes, "crop_coords_top_left": 0 * sizes, "target_size_as_tuple": sizes}
     return model.conditioner({"txt": prompts, **keys})
 
 
 def fit_unet(model, variant, count=48, size=16):
-    """Teach the last layer to tell noise from image, at all timesteps and for any prompt."""
+    """Fits the last layer to separate noise from image, at all timesteps and for any prompt."""
     from sgm.modules.diffusionmodules.discretizer import LegacyDDPMDiscretization
 
     words = ["a", "the", "red", "old", "small", "cat", "dog", "house", "tree", "river", "city", "night", "with", "of"]
@@ -279,14 +279,14 @@ def fit_unet(model, variant, count=48, size=16):
 
 
 def build(name, folder):
-    """Write one checkpoint and its configuration."""
+    """Writes one checkpoint and its configuration."""
     from omegaconf import OmegaConf
     from safetensors.torch import save_file
 
     variant = VARIANTS[name]
     config = model_config(variant, folder.parent / "clip")
     model = instantiate(config)
-    # one VAE for all, so that a refiner can go on with another's latents
+    # one VAE for all, so that a refiner can continue with another checkpoint's latents
     torch.manual_seed(0)
     randomise(model.first_stage_model)
     fit_vae(model)

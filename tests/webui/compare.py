@@ -1,10 +1,10 @@
-"""What tests compare of two jobs, and what they read out of one."""
+"""Compares the results of two jobs, and reads values from one."""
 
 import numpy
 
 from .jobs import OPTION
 
-SAME = 2  # of 255: float32 sums in another order
+SAME = 2  # of 255, because float32 sums may have another order
 
 LIMIT = 1e-5
 
@@ -13,7 +13,7 @@ BOTH = "TCD evaluates the negative prompt: {}."
 
 
 def distance(ours, reference):
-    """The relative L2 distance of two tensors."""
+    """Returns the relative L2 distance of two tensors."""
     return float((ours - reference).norm() / reference.norm())
 
 
@@ -22,13 +22,13 @@ def difference(one, other):
 
 
 def gamma(result, key="TCD gamma"):
-    """What an infotext says."""
+    """Returns the gamma in an infotext, or None."""
     found = [part for part in result.infotext.split(", ") if part.startswith(f"{key}: ")]
     return float(found[0].partition(": ")[2]) if found else None
 
 
 def log(result):
-    """What the extension logs of a job: a line for each pass."""
+    """Returns what the extension logged in a job: a sentence for each pass."""
     return result.info["extra_generation_params"]["log"]
 
 
@@ -40,7 +40,7 @@ def assert_same(one, other):
     assert one.info["infotexts"] == other.info["infotexts"]
 
 
-def assert_half_the_rows(one, other):
+def assert_half_the_batch_entries(one, other):
     assert (one.rows, other.rows) == (1, 2)
     assert (log(one), log(other)) == (ALONE, BOTH.format(f"the setting {OPTION} is off"))
     assert_same(one, other)

@@ -1,4 +1,4 @@
-"""A real WebUI for the tests, with this extension and the probe in it."""
+"""Starts a real WebUI for the tests, with this extension and the probe."""
 
 import shutil
 
@@ -16,27 +16,27 @@ from .webui import WebUI
 
 
 def find_packages(config):
-    """Returns the packages that the extensions of --extensions need, a folder beside them; None if there is none."""
+    """Returns the folder beside --extensions with the packages that those extensions need, or None."""
     folder = config.getoption("--extensions")
     packages = folder and folder.expanduser().resolve().parent / "extension-packages"
     return packages if packages and packages.is_dir() else None
 
 
 def pytest_collection_modifyitems(items):
-    """The page last: Reload UI can wait for ever for a browser that has left in the middle of something."""
+    """Runs page tests last: Reload UI can wait forever for a browser that was closed during a request."""
     items.sort(key=lambda item: "page" in item.path.name)
 
 
 @pytest.fixture(scope="session")
 def hub():
-    """What the WebUI takes for Hugging Face."""
+    """A local server that the WebUI uses as Hugging Face."""
     with serve(b"") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def start_webui(request, tmp_path_factory, hub):
-    """Starts the WebUI that --webui names, with the probe and other extensions beside this one."""
+    """Returns a function that makes the WebUI of --webui with this extension, the probe and other extensions."""
     checkpoints = tmp_path_factory.mktemp("models") / "Stable-diffusion"
 
     def start(*extensions, this=THIS, ui_config=None, flags=(), **changed):
@@ -54,7 +54,7 @@ def start_webui(request, tmp_path_factory, hub):
         return webui
 
     yield start
-    shutil.rmtree(checkpoints)  # pytest would keep those of three sessions
+    shutil.rmtree(checkpoints)  # pytest would keep the checkpoints of three sessions
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +65,14 @@ def webui(start_webui):
 
 @pytest.fixture(scope="module")
 def lora_folder(webui):
-    """The WebUI's, which is empty for other tests."""
+    """The WebUI's LoRA folder, which is emptied for other tests."""
     yield webui.lora_folder
     webui.remove_loras()
 
 
 @pytest.fixture
 def miniature(webui, lora_folder):
-    """Loaded, with its LoRAs beside it: for jobs whose images are to be looked at."""
+    """Loads the miniature and installs its LoRAs, for tests that check images."""
     needs(webui.is_configured, MINIATURE)
     install_loras(lora_folder)
     webui.refresh_loras()
@@ -104,7 +104,7 @@ def jobs(webui, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def nothing_breaks(request):
-    """Whatever a test asks for, no script of the WebUI fails over it."""
+    """Checks after each test that no script of the WebUI has failed."""
     if "webui" not in request.fixturenames:
         yield
         return
@@ -122,7 +122,7 @@ def option(webui):
 
 @pytest.fixture
 def run_both(jobs, option):
-    """Runs a job as it is, and with the setting off."""
+    """Runs a job with the setting on and with the setting off."""
 
     def run(kind="txt2img", overrides=None, **fields):
         run = getattr(jobs, kind)

@@ -1,4 +1,4 @@
-"""Jobs with ControlNet, and an adapter that it takes."""
+"""Fields of jobs with ControlNet, and an adapter for it."""
 
 import torch
 from safetensors.torch import save_file
@@ -9,7 +9,7 @@ MODES = ["Balanced", "My prompt is more important", "ControlNet is more importan
 
 
 def write_adapter(file, width=320, gain=4.0):
-    """A T2I-Adapter for a UNet of one level: to each latent's pixel it adds how bright the image is there."""
+    """Writes a T2I-Adapter for a UNet with one level. It adds the image's brightness to each latent pixel."""
     conv_in = torch.zeros(width, 192, 3, 3)  # three colors of 8x8 pixels
     signs = torch.where(torch.rand(width, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
     conv_in[:, :, 1, 1] = gain / 192 * signs[:, None]
@@ -22,6 +22,6 @@ def write_adapter(file, width=320, gain=4.0):
 
 
 def with_unit(**unit):
-    """The fields of a job with one unit."""
+    """Returns the fields of a job with one unit."""
     unit = {"enabled": True, "module": "none", "image": make_image(), "save_detected_map": False, **unit}
     return {"scripts": {"ControlNet": {"args": [unit]}}}

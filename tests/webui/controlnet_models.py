@@ -1,7 +1,7 @@
 """Writes random models for sd-webui-controlnet, and a checkpoint that they fit, all in SD 1.5's layout.
 
-The checkpoint's UNet has SD 1.5's four levels, unlike the other small ones, since a ControlNet adds to every one of its
-skip connections and an IP-Adapter to every attention to the prompt. All widths are a fifth of SD 1.5's.
+Unlike the other small checkpoints, this one has SD 1.5's four UNet levels, because a ControlNet adds to every skip
+connection and an IP-Adapter to every cross-attention. All widths are a fifth of SD 1.5's.
 """
 
 import base64
@@ -30,25 +30,25 @@ from .checkpoint_sd15 import TEXT, Variant, model_config, write_text_config
 
 WIDTH = FULL_WIDTH // 5
 LEVELS = [1, 2, 4, 4]
-"""Each level's width, in widths of the first."""
+"""Each level's width, as a multiple of the first level's."""
 
 CHECKPOINT = "control-sd15"
 CANNY, DEPTH, IP_ADAPTER = "control_v11p_sd15_canny", "control_v11f1p_sd15_depth", "ip-adapter_sd15"
-"""As the real ones are called: the extension goes by the last name."""
+"""The published models' names. The extension recognizes an IP-Adapter by its name."""
 
 IMAGE_WIDTH, IMAGE_TOKENS = 1024, 4
-"""What an IP-Adapter is given of an image, and how many tokens it makes of that."""
+"""The width of the encoded image that an IP-Adapter gets, and the number of tokens that it makes of it."""
 
 CONTROL = "control_model"
 HINT_LAYERS = [(16, 3), (16, 16), (32, 16), (32, 32), (96, 32), (96, 96), (256, 96)]
 """A ControlNet's convolutions over its image, but for the last one."""
 
 HINT_GAIN = 1.7
-"""Of those, each of which an activation follows that halves what passes."""
+"""The gain of these convolutions. The activation after each of them halves its input."""
 
 
 def encoder(model: str) -> Shapes:
-    """The half that UNets and ControlNets have in common."""
+    """Yields the half that UNets and ControlNets have in common."""
     time_width = 4 * WIDTH
     yield from layer(f"{model}.time_embed.0", time_width, WIDTH)
     yield from layer(f"{model}.time_embed.2", time_width, time_width)
@@ -70,7 +70,7 @@ def encoder(model: str) -> Shapes:
 
 
 def get_skipped_widths() -> list[int]:
-    """Those of the skip connections."""
+    """Returns the widths of the skip connections."""
     widths = [WIDTH]
     for level, multiple in enumerate(LEVELS):
         widths += [multiple * WIDTH] * (2 if level == 3 else 3)
@@ -111,7 +111,7 @@ def connections(widths: list[int]) -> Shapes:
 
 
 def ip_adapter(widths: list[int], context: int) -> Shapes:
-    """For attentions of these widths to the prompt: on the way down, up, and in the middle."""
+    """Yields the tensors for cross-attentions of these widths, in the order down, up, middle."""
     yield from layer("image_proj.proj", IMAGE_TOKENS * context, IMAGE_WIDTH)
     yield from layer("image_proj.norm", context)
     for i, width in enumerate(widths):
@@ -131,18 +131,18 @@ def make(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
 
 def make_one(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     if ".output_blocks." in name and name.endswith("skip_connection.weight"):
-        return copy(shape, list(range(shape[1] - shape[0], shape[1])))  # the last ones have skipped the lower levels
+        return copy(shape, list(range(shape[1] - shape[0], shape[1])))  # the last channels skipped the lower levels
     gain = HINT_GAIN if "input_hint_block" in name else 1.0
     return gain * make_weight(name, shape)
 
 
 def draw_encoded_image() -> torch.Tensor:
-    """What an image encoder would make of an image, (1, IMAGE_WIDTH)."""
+    """Returns a random tensor (1, IMAGE_WIDTH) in place of an image encoder's output."""
     return torch.randn(1, IMAGE_WIDTH, generator=torch.Generator().manual_seed(0))
 
 
 def make_encoded_image() -> str:
-    """The same as the extension's API wants it."""
+    """Returns this tensor as the extension's API expects it."""
     buffer = io.BytesIO()
     torch.save({"image_embeds": draw_encoded_image()}, buffer)
     return base64.b64encode(buffer.getvalue()).decode()
@@ -160,7 +160,7 @@ def write_checkpoint(folder: Path) -> None:
 
 
 def write_models(folder: Path) -> None:
-    """The two ControlNets and the IP-Adapter."""
+    """Writes the two ControlNets and the IP-Adapter."""
     folder.mkdir(parents=True, exist_ok=True)
     adapter = ip_adapter(get_attention_widths(), TEXT_WIDTH)
     for seed, (name, shapes) in enumerate(((CANNY, controlnet()), (DEPTH, controlnet()), (IP_ADAPTER, adapter))):

@@ -4,9 +4,9 @@
 
 Every figure is a difference within one run. A TCD job is compared with the same job with Euler a, and the time that
 either spends in the models is subtracted. Starts are compared with those of a WebUI without the extension, with the
-fewest LoRAs and with the most; page loads with the fewest. The CPU columns count the WebUI's CPU time: they stay steady
-when other programs keep the machine busy. Targets are printed beside the figures, and missing one is no failure. For
-A1111 on Linux.
+fewest LoRAs and with the most; page loads with the fewest. The CPU columns count the WebUI's CPU time, which stays
+steady when other programs keep the machine busy. Targets are printed beside the figures; missing one is not a failure.
+For A1111 on Linux.
 """
 
 import argparse
@@ -50,14 +50,14 @@ PAIRS = {
     "job with a TCD LoRA": ({**WITH_LORA, **TCD}, {**WITH_LORA, **EULER}),
     "job by preset": (BY_PRESET, {**WITH_LORA, **EULER, "steps": 4}),
 }
-"""Jobs with TCD, each with the job with Euler a that it is compared with."""
+"""Jobs with TCD, and the jobs with Euler a that they are compared with."""
 
 JOB_TARGET, APPLY_TARGET, START_TARGET = "10 ms", "200 ms later", "0.2 s"
 PAGE_LOADS = 3
 FORMS = ["%.2f", "%.2f", "%+.2f"]
 
 Cost = numpy.ndarray
-"""Seconds by the clock, and seconds of the WebUI's CPU time."""
+"""Seconds of real time, and seconds of the WebUI's CPU time."""
 
 Measure = Callable[[int], Cost]
 Repeat = Callable[[Measure], list[Cost]]
@@ -78,24 +78,24 @@ class TimedWebUI(WebUI):
         return self
 
     def wait_for_start(self, times: int) -> None:
-        """Record when the WebUI answers; then wait until its checkpoint is loaded too."""
+        """Records when the WebUI answers, then waits until its checkpoint is loaded too."""
         before = self.read_clocks()
         while self.process.poll() is None and (self.log().count("Startup time") < times or not self.answers()):
             time.sleep(0.01)
         cost = self.read_clocks() - before
         super().wait_for_start(times)
-        if not self.costs:  # count all of the checkpoint's loading, since no two launches have done the same part
+        if not self.costs:  # counts the checkpoint's whole loading: by now, launches have done different parts of it
             cost = numpy.array([cost[0], self.read_clocks()[1]])
         self.costs.setdefault("Reload UI" if self.costs else "start", cost)
 
     def read_clocks(self) -> Cost:
-        """Return the time now, by the clock and in CPU seconds since the WebUI's launch."""
-        process_clock = ~self.process.pid << 3 | 2  # what clock_getcpuclockid(3) returns, which Python lacks
+        """Returns the current time, and the CPU seconds since the WebUI's launch."""
+        process_clock = ~self.process.pid << 3 | 2  # like clock_getcpuclockid(3), which Python lacks
         return numpy.array([time.perf_counter(), time.clock_gettime(process_clock)])
 
 
 def make_webui(args: argparse.Namespace, name: str, extensions: dict[str, Path]) -> TimedWebUI:
-    """Make a WebUI with a new data folder. The checkpoint and the LoRAs are shared by all of them."""
+    """Makes a WebUI with a new data folder. All of them share the checkpoint and the LoRAs."""
     data = args.folder / name
     data.mkdir()
     webui = TimedWebUI(args.webui, data, args.folder / "models" / "Stable-diffusion", {**extensions, **STOPWATCH})
@@ -105,13 +105,13 @@ def make_webui(args: argparse.Namespace, name: str, extensions: dict[str, Path])
 
 
 def fill_lora_folder(folder: Path, count: int) -> None:
-    """Fill the folder up to that many LoRAs. One of them is a TCD LoRA for the checkpoint."""
+    """Fills the folder up to that many LoRAs. One of them is a TCD LoRA for the checkpoint."""
     write_loras(folder, count - 1)
     shutil.copy(LORAS["tcd"], folder / f"{LORA}.safetensors")
 
 
 def run(webui: TimedWebUI, job: dict, prompt: str) -> Cost:
-    """Return what a job costs outside the models."""
+    """Returns what a job costs outside the models."""
     before = webui.read_clocks()
     status, answer = webui.post("/sdapi/v1/txt2img", job)
     cost = webui.read_clocks() - before
@@ -122,7 +122,7 @@ def run(webui: TimedWebUI, job: dict, prompt: str) -> Cost:
 
 
 def measure_jobs(webui: TimedWebUI, repeat: Repeat, with_tcd: dict, with_euler: dict) -> tuple[Cost, list[Cost]]:
-    """Return what TCD adds to the first job after Reload UI, and to later ones."""
+    """Returns what TCD adds to the first job after Reload UI, and to later ones."""
     webui.reload_ui()
     prompt = with_euler["prompt"]
     usual = numpy.median([run(webui, with_euler, prompt) for _ in range(5)], 0)
@@ -136,7 +136,7 @@ def measure_jobs(webui: TimedWebUI, repeat: Repeat, with_tcd: dict, with_euler: 
 
 
 def measure_apply(webui: TimedWebUI, repeat: Repeat) -> tuple[Cost, list[Cost]]:
-    """Return what the first and later clicks on Apply cost."""
+    """Returns what the first and later clicks on Apply cost."""
     webui.reload_ui()
     config = webui.get("/config")
     values = {component["id"]: component["props"].get("value") for component in config["components"]}
@@ -168,7 +168,7 @@ def print_jobs(webui: TimedWebUI, repeat: Repeat) -> None:
 
 
 def describe(first: Cost, later: list[Cost]) -> list[str]:
-    """Return the first cost, the median and quartiles of the later ones, in milliseconds, and their number."""
+    """Returns the first cost, the median and quartiles of the later ones, in milliseconds, and their number."""
     low, middle, high = 1000 * numpy.quantile(later, [0.25, 0.5, 0.75], axis=0)
     columns = [f"{1000 * seconds:.1f}" for seconds in first]
     for i in (0, 1):
@@ -177,7 +177,7 @@ def describe(first: Cost, later: list[Cost]) -> list[str]:
 
 
 def measure_page(webui: TimedWebUI, browser) -> dict[str, Cost]:
-    """Return what it costs to fetch the page, and in Chromium to load it and to show the list of samplers."""
+    """Returns what it costs to fetch the page, and in Chromium to load it and to show the list of samplers."""
     runs = [{"page, GET /": fetch_page(webui)} for _ in range(PAGE_LOADS)]
     if browser:
         load_page(webui, browser)  # fills the browser's cache
@@ -210,7 +210,7 @@ def measure_start(webui: TimedWebUI, browser, with_page: bool) -> dict[str, Cost
 
 
 def print_starts(without: TimedWebUI, webui: TimedWebUI, starts: int, browser, with_page: bool) -> None:
-    """Start a WebUI without the extension and one with it, in turn."""
+    """Starts a WebUI without the extension and one with it in turn, and prints the costs."""
     # both start with warm caches; reading the LoRAs' metadata again would take the WebUI minutes
     shutil.copytree(webui.data / "cache", without.data / "cache", dirs_exist_ok=True)
     with without:
@@ -228,7 +228,7 @@ def print_starts(without: TimedWebUI, webui: TimedWebUI, starts: int, browser, w
 
 
 def print_installer(webui: WebUI) -> None:
-    """Print what install.py takes. WebUIs run it at each start, but not with the flags of these tests."""
+    """Prints the time that install.py takes. WebUIs run it at each start, but not with the flags of these tests."""
     seconds = numpy.median([time_installer(webui) for _ in range(5)])
     print(f"  install.py adds {seconds:.2f} s to each start.")
 
@@ -246,7 +246,7 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def make_repeat(repeats: int, seconds: float) -> Repeat:
-    """Repeat a measurement that often, or for that long where it is slow."""
+    """Returns a function that repeats a measurement that often, or for that long if it is slow."""
 
     def repeat(measure: Measure) -> list[Cost]:
         start, results = time.monotonic(), []

@@ -1,4 +1,4 @@
-"""Copies of other extensions, changed where a test needs it: an installed extension stays as it is."""
+"""Copies other extensions and changes the copies. Installed extensions stay unchanged."""
 
 import shutil
 
@@ -8,7 +8,7 @@ def copy_extension(extension, folder):
 
 
 def replace(file, *changes):
-    """Replaces texts in a file, each of which must be there: pairs of old and new."""
+    """Replaces texts in a file. The changes are pairs of old and new; each old text must exist."""
     text = file.read_text(encoding="utf-8")
     for old, new in changes:
         assert old in text

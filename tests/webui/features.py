@@ -1,4 +1,4 @@
-"""What a WebUI has, asked of itself: of its files before it runs, then of its page and its API."""
+"""Finds a WebUI's features: in its files before it runs, then in its page and its API."""
 
 import ast
 import re
@@ -24,23 +24,23 @@ FLAGS = [
     "--force-fp32",
     "--api",
 ]
-"""What a WebUI is started with, as far as it knows them."""
+"""Flags for starting a WebUI. Those that it does not know are omitted."""
 
 LACKS = "this WebUI has no "
-"""How a test is skipped; the rest of the sentence is what the report lists."""
+"""The beginning of a skip reason. The report lists the rest of the sentence."""
 
 FLAG_FILES = ["modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py"]
 
 
 class Features:
-    """Of the WebUI in a folder."""
+    """The features of the WebUI in a folder."""
 
     folder: Path
     python: Path
     """Its own interpreter."""
 
     wants_sdxl: bool
-    """Whether its checkpoint is to be in SDXL's layout, if it takes such a one in full size only."""
+    """Whether to use a checkpoint in SDXL's layout if the WebUI accepts only models of full size."""
 
     def get(self, path: str) -> object:
         raise NotImplementedError
@@ -56,69 +56,69 @@ class Features:
 
     @cached_property
     def is_configured(self) -> bool:
-        """Whether it makes models as configurations say, of any size, or guesses among those that it knows."""
+        """Whether the WebUI builds models of any size from configurations. The others detect types that they know."""
         return not any((self.folder / name).is_dir() for name in ("backend", "ldm_patched"))
 
     @cached_property
     def version_uid(self) -> str | None:
-        """What Forge Neo compares with its config.json, and otherwise waits for a key. None for the others."""
+        """The version that Forge Neo expects in its config.json, or else it waits for a key. None for other WebUIs."""
         source = (self.folder / "modules" / "launch_utils.py").read_text(encoding="utf-8")
         found = re.search(r'^VERSION_UID\b.* = "(\w+)"$', source, re.MULTILINE)
         return found[1] if found else None
 
     @cached_property
     def latent_upscaler(self) -> str:
-        """The hires fix's default upscaler. Without latent ones, it has to be named."""
+        """The name of the upscaler for hires fix: the API's default, or "None" if there are no latent upscalers."""
         return "Latent" if "Latent" in self.choices("txt2img_hr_upscaler") else "None"
 
     @property
     def model(self) -> str:
-        """The checkpoint's name to which "-inpaint", "-v" and "-refiner" can be added."""
+        """The checkpoint's name. Variants add "-inpaint", "-v" or "-refiner"."""
         if self.is_configured:
             return "tiny-sdxl"
         return "large-sdxl" if self.wants_sdxl else "small-sd15"
 
     def component(self, elem_id: str) -> dict | None:
-        """What the page is told of one of its components."""
+        """Returns the properties of one of the page's components, or None."""
         return next((component["props"] for component in self.components(elem_id)), None)
 
     def component_id(self, elem_id: str) -> int:
-        """What its events name it by."""
+        """Returns the number that events use for a component."""
         return next(component["id"] for component in self.components(elem_id))
 
     def components(self, elem_id: str) -> list[dict]:
         return [c for c in self.get("/config")["components"] if c["props"].get("elem_id") == elem_id]
 
     def choices(self, elem_id: str) -> list[str]:
-        """A dropdown's; Gradio 3.41 and later have pairs of value and label."""
+        """Returns a dropdown's choices. Gradio 3.41 and later have pairs of label and value."""
         return [choice[0] if isinstance(choice, list) else choice for choice in self.component(elem_id)["choices"]]
 
     @cached_property
     def fields(self) -> set[str]:
-        """What a request can have."""
+        """The fields that a txt2img request can have."""
         schemas = self.get("/openapi.json")["components"]["schemas"]
         return set(schemas["StableDiffusionProcessingTxt2Img"]["properties"])
 
     @cached_property
     def has_schedules(self) -> bool:
-        """Whether it has a list of schedules to choose from, or but a setting for all samplers."""
+        """Whether requests can choose a schedule. Other WebUIs have only a setting for all samplers."""
         return "scheduler" in self.fields
 
     @cached_property
     def resolves_names(self) -> bool:
-        """Whether it takes its first sampler for one that it does not know, instead of saying so."""
+        """Whether the WebUI uses its first sampler instead of an unknown one. Others return an error."""
         return "get_sampler_and_scheduler(" in (self.folder / "modules" / "api" / "api.py").read_text(encoding="utf-8")
 
     @cached_property
     def schedules(self) -> set[str]:
-        """The labels in that list."""
+        """The labels of the schedules."""
         if not self.has_schedules:
             return set()
         return {schedule["label"] for schedule in self.get("/sdapi/v1/schedulers")}
 
     @cached_property
     def rescales_simple(self) -> bool:
-        """Whether its schedule Simple stretches the noise levels that it takes from the table. (ersatzForge)"""
+        """Whether the schedule Simple stretches the noise levels of the table, as in ersatzForge."""
         source = (self.folder / "modules" / "sd_schedulers.py").read_text(encoding="utf-8")
         return "isinstance(inner_model.predictor" in source
 
@@ -129,18 +129,18 @@ class Features:
 
     @cached_property
     def can_paste(self) -> bool:
-        """Whether requests can bring an infotext. (Some fail over any, by a check of their own.)"""
+        """Whether requests can contain an infotext. In some WebUIs, their own check of it always fails."""
         job = {"infotext": "a\nSteps: 1, Sampler: Euler a, CFG scale: 1, Seed: 1, Size: 64x64"}
         return "infotext" in self.fields and "parameterized generic" not in str(self.post("/sdapi/v1/txt2img", job))
 
     @cached_property
     def calls_callables(self) -> bool:
-        """Whether its infotexts show what a function among a job's parameters returns, or the function."""
+        """Whether infotexts show the result of a function among a job's parameters. Others show the function."""
         return "callable(value)" in (self.folder / "modules" / "processing.py").read_text(encoding="utf-8")
 
     @cached_property
     def describes_scripts(self) -> bool:
-        """Whether it can say what arguments they have. (A1111 1.6 fails over any dropdown.)"""
+        """Whether the API can list the arguments of scripts. A1111 1.6 fails at any dropdown."""
         source = (self.folder / "modules" / "scripts.py").read_text(encoding="utf-8")
         return "isinstance(x, tuple)" in source
 
@@ -161,7 +161,7 @@ class Features:
 
     @cached_property
     def has_sdxl_inpainting(self) -> bool:
-        """Whether it knows SDXL checkpoints for inpainting."""
+        """Whether the WebUI supports SDXL checkpoints for inpainting."""
         return "sdxl_inpaint" in (self.folder / "modules" / "sd_models_xl.py").read_text(encoding="utf-8")
 
     @cached_property
@@ -177,7 +177,7 @@ class Features:
         return self.find_script(file_name).read_text(encoding="utf-8")
 
     def script_arguments(self, file_name: str, **given: object) -> list[object]:
-        """A script's arguments in the order that this WebUI has them in; those that are not given are False."""
+        """Returns a script's arguments in this WebUI's order. Arguments that are not given are False."""
         tree = ast.parse(self.read_script(file_name))
         runs = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "run"]
         names = [argument.arg for argument in runs[0].args.args]

@@ -1,4 +1,4 @@
-"""Jobs as API callers send them, and what the WebUI answers."""
+"""Sends jobs as API clients do, and returns the WebUI's answers."""
 
 import base64
 import io
@@ -22,19 +22,19 @@ DEFAULTS = {
 }
 
 CHEAP = {"width": 64, "height": 64, "steps": 2}
-"""For tests that look at what is written of an image, and not at it."""
+"""Fields for tests that check an image's infotext, not the image."""
 
 CAPTION = "a red dotted mushroom on the left and a blue star on the right, on grass, at sunset"
-"""What the miniature knows to generate."""
+"""A prompt that the miniature can generate."""
 
 HIRES = {"hr_cfg": 1, "hr_cfg_scale": 1, "hr_additional_modules": ["Use same choices"]}
-"""What some WebUIs want to be told of the hires pass: left out, it would be another CFG scale, or an error."""
+"""Fields that some WebUIs need for the hires pass. Without them it has another CFG scale, or fails."""
 
 OPTION = "tcd_cfg1_single_pass"
-"""The setting for CFG 1."""
+"""The setting that skips the negative prompt at CFG 1."""
 
 NOTHING = object()
-"""A default that a job is to be sent without."""
+"""As a field's value: sends a job without the field's default."""
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Result:
 
     @property
     def rows(self):
-        """Those that the UNet evaluated, per image and step."""
+        """The batch entries that the UNet evaluated, per image and step."""
         steps, images = self.record["x"].shape[:2]
         return self.record["rows"].sum() / (steps * images)
 
@@ -69,7 +69,7 @@ class Jobs:
         self.numbers = count()
 
     def post(self, kind, *tcd, record=None, actions="", scripts=None, **fields):
-        """(status, body) of a job; tcd are the script's arguments, scripts other ones' beside it."""
+        """Returns a job's (status, body). tcd are the TCD script's arguments, scripts those of other scripts."""
         scripts = {"Probe": {"args": [str(record or ""), actions]}, **(scripts or {})}
         if tcd:
             scripts["TCD"] = {"args": list(tcd)}
@@ -91,11 +91,11 @@ class Jobs:
         return self.run("img2img", *tcd, **{"init_images": [make_image()], "denoising_strength": 0.7, **fields})
 
     def axis_labels(self):
-        """The X/Y/Z plot's axes, in the order that it counts them in."""
+        """Returns the X/Y/Z plot's axes in the order of their indices."""
         return self.webui.choices("script_txt2img_xyz_plot_x_type")
 
     def plot(self, x_label, x_values, y_label="Nothing", y_values=""):
-        """The fields of a job that is an X/Y/Z plot."""
+        """Returns the fields of a job that is an X/Y/Z plot."""
         axes = self.axis_labels()
         types = {"x_type": axes.index(x_label), "y_type": axes.index(y_label), "z_type": 0}
         values = {"x_values": x_values, "y_values": y_values, "z_values": ""}
@@ -104,7 +104,7 @@ class Jobs:
         return {"script_name": "X/Y/Z plot", "script_args": arguments}
 
     def refused(self, *tcd, kind="txt2img", **fields):
-        """The sentence that a job is refused with."""
+        """Sends a job that must be refused, and returns its error message."""
         status, body = self.post(kind, *tcd, **fields)
         assert status == 422, (status, body)
         return body["detail"]
@@ -121,14 +121,14 @@ def decode(image):
 
 
 def make_image(size=128):
-    """An image with something of everything in it."""
+    """Returns an image with gradients of all colors, encoded for the API."""
     ramp = numpy.linspace(0, 255, size, dtype=numpy.uint8)
     red, green = numpy.meshgrid(ramp, ramp)
     return encode(Image.fromarray(numpy.stack([red, green, 255 - red // 2], -1)))
 
 
 def mask(size=128):
-    """The middle."""
+    """Returns a mask of the middle, encoded for the API."""
     image = Image.new("L", (size, size))
     image.paste(255, (size // 4, size // 4, size * 3 // 4, size * 3 // 4))
     return encode(image)

@@ -1,7 +1,7 @@
-"""Writes small LoRA files in the formats that are about, for the SD 1.5 checkpoint of the tests and for other families.
+"""Writes small LoRA files in the common formats, for the SD 1.5 checkpoint of the tests and for other families.
 
-Like the distillations' they hold every layer of attention, feed-forward and residual blocks, but of as many blocks as
-that checkpoint has. A seed's weights are the same in all formats, and in a file of but some of the layers.
+Like distillation LoRAs, they contain every layer of attention, feed-forward and residual blocks, but only of as many
+blocks as that checkpoint has. A seed gives the same weights in all formats, and in files with only some of the layers.
 """
 
 import math
@@ -16,12 +16,12 @@ from safetensors.numpy import save_file
 from .checkpoint_layers import TEXT_WIDTH, TIME_WIDTH, UNET_WIDTH, Shapes
 
 STRENGTH = 1.5
-"""Size of what a layer's LoRA adds to its weight, which is of size 1."""
+"""Size of what a LoRA adds to a layer's weight, relative to the weight."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of UNet: its blocks' widths, and how many transformer blocks each of a block's two attentions has."""
+    """A type of UNet. blocks are the widths of its blocks, and the transformer blocks in each of their attentions."""
 
     text_width: int
     blocks: dict[str, tuple[int, int]]
@@ -32,7 +32,7 @@ SMALL = {"down_blocks.0": (UNET_WIDTH, 1), "mid_block": (UNET_WIDTH, 1)}
 FAMILIES = {
     "SD 1.5": Family(TEXT_WIDTH, SMALL, projects_by_convolution=True),
     "SD 2.1": Family(1024, SMALL),
-    # the depth, 10 in truth, is cut down; all names and shapes are SDXL's
+    # the depth is reduced from 10; all names and shapes are SDXL's
     "SDXL": Family(
         2048, {"down_blocks.0": (320, 0), "down_blocks.1": (640, 2), "down_blocks.2": (1280, 2), "mid_block": (1280, 2)}
     ),
@@ -42,14 +42,14 @@ FAMILIES = {
 }
 
 CHECKPOINTS = {"small-sd15": "SD 1.5", "tiny-sdxl": "SDXL", "large-sdxl": "SDXL in one width"}
-"""Families by checkpoint; of tiny-sdxl's no LoRA has the sizes."""
+"""Families by checkpoint. No LoRA has the sizes of tiny-sdxl."""
 
 ATTENTION = r"\.to_(q|k|v|out)\b"
-"""A pattern of the layers that diffusers first had LoRAs for, and that it still names in ways of its own."""
+"""Matches the attention layers, for which diffusers had LoRAs first and still has its own names."""
 
 
 def unet(family: Family) -> Shapes:
-    """Its layers, as diffusers names them, and the shapes of their weights."""
+    """Yields a UNet's layers by diffusers' names, with the shapes of their weights."""
     before = UNET_WIDTH
     for block, (width, depth) in family.blocks.items():
         for i in (0, 1):
@@ -81,14 +81,14 @@ def transformer(name: str, width: int, depth: int, family: Family) -> Shapes:
 
 
 def get_names(layer: str, format: str) -> tuple[str, str] | None:
-    """What a format calls a layer's two weights, down and up; None for a layer that it does not know."""
+    """Returns a format's names of a layer's down and up weights, or None for layers that the format lacks."""
     if format == "kohya":
         stem, sides = f"lora_unet_{layer.replace('.', '_')}.lora_", ("down", "up")
     elif format == "peft":
         stem, sides = f"unet.{layer}.lora_", ("A", "B")
-    elif format == "dotted":  # diffusers' own, before PEFT's
+    elif format == "dotted":  # diffusers' own format before PEFT's
         stem, sides = f"unet.{layer}.lora.", ("down", "up")
-    elif format == "diffusers":  # its first
+    elif format == "diffusers":  # diffusers' first format
         stem, sides = re.sub(r"\.(to_\w+)(\.0)?$", r".processor.\1_lora.", f"unet.{layer}"), ("down", "up")
         if ".processor." not in stem:
             return None
@@ -123,12 +123,12 @@ def write(
     seed: int = 0,
     layers: str = "",
 ) -> None:
-    """Writes one file, of the layers in whose names the pattern is found; alpha (else the rank) is kohya's alone."""
+    """Writes a file with the layers whose names match a pattern. alpha (default: rank) is for kohya's format only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(dict(weights(format, family, rank, rank if alpha is None else alpha, seed, layers)), path, metadata)
 
 
 def write_for(webui, path: Path, **fields) -> None:
-    """Writes one for the checkpoint that the WebUI starts with."""
+    """Writes a LoRA for the checkpoint that the WebUI starts with."""
     write(path, family=CHECKPOINTS[webui.model], **fields)
     webui.refresh_loras()

@@ -1,4 +1,4 @@
-"""Fills a folder with LoRA files whose headers are as large as real ones. Their weights are holes in sparse files."""
+"""Fills a folder with sparse LoRA files: their headers are as large as real ones, and their weights are holes."""
 
 import json
 from functools import cache
@@ -8,12 +8,12 @@ from pathlib import Path
 from ..support.layers import find_layers, name_kohya
 
 RANKS = (8, 16, 32)
-"""The ranks that the files take in turn. No published distillation has one of them, and so none has their sizes."""
+"""The files' ranks, in turn. No published distillation has one of these ranks, and so none has their sizes."""
 
 
 @cache
 def make_tensors(rank: int) -> tuple[bytes, int]:
-    """Return the header's entries for the 2,364 tensors of an SDXL LoRA in kohya's format, and the weights' bytes."""
+    """Returns the header's entries for the 2,364 tensors of an SDXL LoRA in kohya's format, and the weights' bytes."""
     entries, end = {}, 0
     for name, shape in name_kohya(find_layers("SDXL"), rank).items():
         start, end = end, end + 2 * prod(shape)
@@ -22,7 +22,7 @@ def make_tensors(rank: int) -> tuple[bytes, int]:
 
 
 def make_metadata(number: int, rank: int) -> bytes:
-    """Return the header's metadata, which one file in ten lacks."""
+    """Returns the header's metadata, which one file in ten lacks."""
     if number % 10 == 0:
         return b"{"
     metadata = {
@@ -35,7 +35,7 @@ def make_metadata(number: int, rank: int) -> bytes:
 
 
 def write_loras(folder: Path, count: int) -> None:
-    """Write style-0001.safetensors and so on, up to the count. Files that exist are left unchanged."""
+    """Writes style-0001.safetensors and so on, up to the count. Existing files are left unchanged."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(1, count + 1):
         file = folder / f"style-{number:04}.safetensors"

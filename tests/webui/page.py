@@ -1,4 +1,4 @@
-"""The WebUI's page as its user sees it, in Chromium."""
+"""Operates the WebUI's page in Chromium, as a user does."""
 
 import re
 import time
@@ -35,20 +35,20 @@ class Page:
         page.set_default_timeout(300_000)  # the machine may be busy
         self.webui = webui
         self.requests = set()
-        self.is_streaming = False  # as Gradio 4 does, which answers in a stream of events
+        self.is_streaming = False  # Gradio 4 answers in a stream of events
         page.on("request", self.note_request)
         page.on("requestfinished", lambda request: self.requests.discard(request))
         page.on("requestfailed", lambda request: self.requests.discard(request))
 
     def note_request(self, request):
-        """The stream of events stays open for as long as it likes."""
+        """Adds a request to those that settle() waits for, unless it is Gradio 4's event stream, which stays open."""
         if "/queue/data" in request.url:
             self.is_streaming = True
         else:
             self.requests.add(request)
 
     def open(self):
-        self.page.route("**/heartbeat/**", lambda route: route.abort())  # Gradio 4's, which goes on for ever
+        self.page.route("**/heartbeat/**", lambda route: route.abort())  # Gradio 4's, which never ends
         self.page.goto(f"{self.webui.url}/?__theme=light")
         self.page.wait_for_function(
             "typeof submit === 'function' && gradioApp().querySelector('#txt2img_sampling input')"
@@ -56,9 +56,10 @@ class Page:
         self.settle()
 
     def settle(self):
-        """Waits for what a WebUI does to a page once it is open: some set the sampler then, after seconds.
+        """Waits until no request has run for a while. Some WebUIs set the sampler seconds after the page opened.
 
-        What comes in a stream is no request of its own. There events are counted, and the first one may come late.
+        With a stream of events, single results are not requests. Queued events are counted instead, and the first one
+        may come late.
         """
         start = quiet_since = time.monotonic()
         while time.monotonic() < quiet_since + (4 if self.is_streaming else 1):
@@ -83,11 +84,11 @@ class Page:
         return found
 
     def value(self, elem_id):
-        """A dropdown's, a number's or a text's."""
+        """Returns the value of a dropdown, a number or a text."""
         return self(elem_id).locator("input, textarea").first.input_value()
 
     def say(self, elem_id, value):
-        """Types a value into a dropdown that takes others than its own."""
+        """Types a value into a dropdown that accepts custom values."""
         self(elem_id).locator("input").fill(value)
         self(elem_id).locator("input").press("Enter")
 
@@ -105,7 +106,7 @@ class Page:
         self(elem_id).wait_for(state="visible" if seen else "hidden")
 
     def tab(self, name):
-        self.page.locator("#tabs > .tab-nav button").get_by_text(name).click()  # in any case
+        self.page.locator("#tabs > .tab-nav button").get_by_text(name).click()  # ignores upper and lower case
 
     def paste(self, infotext, tab="txt2img"):
         self(f"{tab}_prompt").locator("textarea").fill(infotext)
@@ -125,13 +126,13 @@ class Page:
 
     def open_hires_fix(self):
         tick = self("txt2img_hr").locator("input[type=checkbox]").first
-        if tick.count():  # where there is none, to open it is to tick it
+        if tick.count():  # without a checkbox, opening the section enables hires fix
             tick.check()
         self("txt2img_hr").locator(".label-wrap").click()
         self.see("txt2img_hr_scale")
 
     def generate(self, tab="txt2img"):
-        """What the page says below the image, once it says something else than before."""
+        """Clicks Generate and returns the text below the image when it has changed."""
         log = self(f"html_log_{tab}").first
         before = log.inner_text()
         self(f"{tab}_generate").click()
@@ -148,6 +149,6 @@ class Page:
         return self.generate()
 
     def see_gamma(self, tab, value):
-        """Waits for the slider's number to be that."""
+        """Waits until the slider has this value."""
         number = f"gradioApp().querySelector('#{tab}_tcd_gamma input[type=number]').value"
         self.page.wait_for_function(f"{number} == '{value}'")

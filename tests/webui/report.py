@@ -1,9 +1,9 @@
-"""Runs the host tests in WebUIs, two at once, and prints a table of them.
+"""Runs tests/webui in several WebUIs, two at a time, and prints a table of the results.
 
     python -m tests.webui.report [--long] [--extensions DIR] [--at-once N] [WEBUI ...]
 
-Without a WebUI's folder, those that TCD_WEBUI_DIRS lists (a:b:c), else those in ~/.cache/sd-webui-tcd/webuis. Ends with
-1 if a test failed anywhere.
+Without WEBUI, it uses the folders that TCD_WEBUI_DIRS lists (a:b:c), or else those in ~/.cache/sd-webui-tcd/webuis. The
+exit status is 1 if any test failed.
 """
 
 import argparse
@@ -46,17 +46,17 @@ COLUMNS = {
     "test_other_extensions": "extensions",
     "test_distributed": "distributed",
 }
-"""What the table calls the tests of a file."""
+"""The table's column titles, by test file."""
 
 SETTINGS = {"sd_sampling": ["A1111", "ldm patched (Comfy)"]}
-"""Settings that make another WebUI of one, by what it computes with: the tests are run with each value."""
+"""Settings that make a WebUI run different code. The tests run with each of the values."""
 
 BROKEN = "not run"
 
 
 @dataclass
 class Result:
-    """What the tests made of one WebUI."""
+    """The test results of one WebUI."""
 
     name: str
     versions: list[str] = field(default_factory=lambda: ["?"] * (1 + len(PACKAGES)))
@@ -76,7 +76,7 @@ class Result:
 
     @property
     def complaint(self) -> str:
-        """Why it has no results; empty where it has some."""
+        """The reason why there are no results, or an empty string."""
         return BROKEN if self.failed[BROKEN] else ""
 
     def cell(self, name: str) -> str:
@@ -92,7 +92,7 @@ def find_webuis() -> list[Path]:
 
 
 def get_versions(webui: Path) -> list[str]:
-    """Python's, and those of PACKAGES, in the WebUI's environment."""
+    """Returns the versions of Python and of PACKAGES in the WebUI's environment."""
     code = (
         "import platform, sys; from importlib.metadata import version; "
         "print(platform.python_version(), *map(version, sys.argv[1:]))"
@@ -102,7 +102,7 @@ def get_versions(webui: Path) -> list[str]:
 
 
 def get_variants(webui: Path) -> dict[str, list[str]]:
-    """The rows of a WebUI in the table, and the options that they are run with."""
+    """Returns the names of a WebUI's rows in the table, with the pytest options of each."""
     known = (webui / "modules" / "shared_options.py").read_text(encoding="utf-8")
     for key, values in SETTINGS.items():
         if f'"{key}"' in known:
@@ -115,20 +115,20 @@ def run(name: str, webui: Path, options: list[str]) -> Result:
     result = Result(name, get_versions(webui))
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / "results.xml"
-        places = ["--webui", webui, "--junitxml", xml, "--basetemp", Path(folder) / "data"]  # gigabytes, for a while
+        places = ["--webui", webui, "--junitxml", xml, "--basetemp", Path(folder) / "data"]  # for gigabytes of data
         command = [sys.executable, "-m", "pytest", "tests/webui", *places, *options]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(f"== tests in {name}\n{done.stdout}", flush=True)
         if xml.exists():
             for case in ElementTree.parse(xml).iter("testcase"):
                 result.count(case)
-    if done.returncode and not result.failed:  # it did not come to the tests
+    if done.returncode and not result.failed:  # no test was run
         result.failed[BROKEN] += 1
     return result
 
 
 def run_all(webui: Path, options: list[str]) -> list[Result]:
-    """The tests in one WebUI; one that is none, or that was never started, has a row that says so."""
+    """Returns the results of one WebUI. If the folder has no WebUI, or one never started, its row says so."""
     try:
         return [run(name, webui, [*variant, *options]) for name, variant in get_variants(webui).items()]
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
@@ -165,7 +165,7 @@ def main() -> int:
         print(f"No WebUI found, so tests/webui were not run: TCD_WEBUI_DIRS lists none, nor is any in {FOLDER}.")
         return 0
     options = [*(["--long"] if args.long else []), *(["--extensions", args.extensions] if args.extensions else [])]
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // args.at_once)))  # of each
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // args.at_once)))  # for each WebUI
     with ThreadPoolExecutor(args.at_once) as pool:
         results = [result for part in pool.map(lambda webui: run_all(webui, options), webuis) for result in part]
     print_table(results)

@@ -1,4 +1,4 @@
-"""Which tests a WebUI is for: markers, and skips that say what it lacks."""
+"""Selects tests for a WebUI: markers, and skips that name what it lacks."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def needs(ability, name):
 
 
 def find_extension(request, name):
-    """Returns another extension's folder, by its repository's name; skips the test where it is not installed."""
+    """Returns another extension's folder by its repository's name, or skips the test if it is not installed."""
     folder = request.config.getoption("--extensions") or request.config.getoption("--webui") / "extensions"
     extension = folder.expanduser().resolve() / name
     needs(extension.is_dir(), name)

@@ -1,4 +1,4 @@
-"""Jobs of a real WebUI, recorded and replayed through diffusers' TCDScheduler: the same latents."""
+"""Replays recorded jobs of a real WebUI through diffusers' TCDScheduler and compares the latents."""
 
 import diffusers
 import numpy
@@ -44,7 +44,7 @@ def replay(record, gamma, start=None, zero_snr=False):
 
 
 def get_timesteps(steps):
-    """diffusers'."""
+    """Returns diffusers' timesteps."""
     scheduler = diffusers.TCDScheduler()
     scheduler.set_timesteps(steps)
     return scheduler.timesteps.tolist()
@@ -59,8 +59,8 @@ def test_txt2img(jobs, steps, cfg_scale, gamma):
     assert max(distances) <= LIMIT
 
 
-def test_the_same_image_everywhere(jobs):
-    """One checkpoint that every WebUI takes."""
+def test_the_checkpoint_that_every_webui_accepts(jobs):
+    """Uses the one checkpoint that every WebUI accepts."""
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors"}
     record = jobs.txt2img(0.3, record=True, override_settings=overrides).record
     distances, timesteps = replay(record, 0.3)
@@ -76,7 +76,7 @@ def test_a_v_prediction_checkpoint(jobs, webui):
 
 
 def test_another_schedule(jobs, webui):
-    """Simple's noise levels are the table's own, so the reference can take its timesteps."""
+    """Simple's noise levels are in the table, so the reference can use its timesteps."""
     needs(webui.has_schedules, "list of schedules")
     needs("Simple" in webui.schedules, "schedule Simple")
     needs(not webui.rescales_simple, "schedule Simple with the noise levels of the table")
@@ -86,8 +86,8 @@ def test_another_schedule(jobs, webui):
     assert max(distances) <= LIMIT
 
 
-def test_the_hosts_own_unit_variance_start(jobs):
-    """Its setting for that is the same start as ours, not a second one on top."""
+def test_the_hosts_setting_for_initial_noise(jobs):
+    """The host's setting gives the same initial latents as TCD, and does not scale them a second time."""
     plain = jobs.txt2img(0.3, record=True).record
     theirs = jobs.txt2img(0.3, record=True, override_settings={"sgm_noise_multiplier": True}).record
     assert distance(torch.from_numpy(theirs["x"]), torch.from_numpy(plain["x"])) < 1e-6
@@ -95,7 +95,7 @@ def test_the_hosts_own_unit_variance_start(jobs):
 
 
 def start_of(record):
-    """Where an image-to-image job starts: the host has noised an image that we do not see."""
+    """Returns the initial latents of an img2img job, because the image that the host noised is not recorded."""
     return torch.from_numpy(record["x"][0]) / (1 + torch.from_numpy(record["sigma"][0]) ** 2).sqrt()
 
 
@@ -106,7 +106,7 @@ def test_img2img(jobs, webui, gamma):
     if webui.can_fix_steps:
         assert timesteps == [639, 499, 379, 259, 139]  # the host's count: int(0.5 * 8) + 1
     else:
-        assert timesteps == get_timesteps(16)[8:]  # it runs all that were asked for
+        assert timesteps == get_timesteps(16)[8:]  # the host runs all requested steps
     assert max(distances) <= LIMIT
 
 
@@ -118,7 +118,7 @@ def test_both_passes_of_hires_fix_with_their_own_gamma(jobs):
 
 
 def split(record, steps):
-    """The two passes of a recorded hires job whose passes have one size, and so as many noises each."""
+    """Returns the two passes of a recorded hires job. They have the same size, and so the same number of noises."""
     noises = len(record["noise"]) // 2
     first = {key: record[key][:steps] for key in ("x", "sigma", "denoised")}
     second = {key: record[key][steps:] for key in ("x", "sigma", "denoised")}

@@ -1,4 +1,4 @@
-"""What cannot be done is refused in one sentence, before anything is generated, and the next request works."""
+"""Invalid requests are refused in one sentence before anything is generated, and the next request works."""
 
 import math
 
@@ -55,7 +55,7 @@ def test_gamma(jobs, webui, kind, gamma):
     "gamma", ["high", *(pytest.param(gamma, marks=long) for gamma in ["", math.nan, -0.1, 1.1, None, [0.3], True])]
 )
 def test_hires_gamma(jobs, gamma):
-    """The first pass would be another sampler's, and is not run either."""
+    """The first pass has another sampler and does not run either."""
     fields = {"enable_hr": True, "hr_scale": 1, "sampler_name": "Euler a", "hr_sampler_name": "TCD"}
     sentence = messages.BAD_HIRES_GAMMA.format(field="TCD hires gamma", value="")
     assert jobs.refused(0.3, gamma, **fields).startswith(sentence[:-1])
@@ -101,7 +101,7 @@ def test_flow_prediction_of_the_webuis_own(jobs, webui):
 
 
 def test_each_pass_checks_its_own_checkpoint(jobs, webui):
-    """A hires pass with a checkpoint of its own may be TCD's where the first pass's could not be."""
+    """A hires pass with its own checkpoint may use TCD even if the first pass's checkpoint does not support it."""
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_sampler_name": "TCD", "steps": 1}
     fields = {"sampler_name": "Euler a", "actions": "flow-first", **hires}
     own = {"hr_checkpoint_name": f"{webui.model}.safetensors"}

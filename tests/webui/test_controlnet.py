@@ -1,8 +1,8 @@
-"""CFG 1 with sd-webui-controlnet, where the WebUI has it among its extensions."""
+"""CFG 1 with sd-webui-controlnet, if it is installed."""
 
 import pytest
 
-from .compare import ALONE, BOTH, assert_half_the_rows, assert_same, log
+from .compare import ALONE, BOTH, assert_half_the_batch_entries, assert_same, log
 from .controlnet import MODES, with_unit, write_adapter
 from .jobs import Jobs
 from .selection import find_extension, long
@@ -42,14 +42,14 @@ def test_control_modes(jobs, webui, run_both, mode, more):
     assert abs(one.pixels - without.pixels).max() > 10
 
 
-def test_a_preprocessor_with_an_attention_of_its_own(jobs, webui, run_both):
+def test_a_preprocessor_that_replaces_the_attention(jobs, webui, run_both):
     plain = jobs.txt2img(record=True)
     one, other = run_both(**with_unit(module="reference_only", model="None"))
     assert log(one) == BOTH.format(f"{NAME} replaces the attention")
     assert one.rows == other.rows == 2
     assert abs(one.pixels - plain.pixels).max() > 10
-    after, other = run_both()  # it has put everything back
-    assert_half_the_rows(after, other)
+    after, other = run_both()  # it has restored everything
+    assert_half_the_batch_entries(after, other)
     assert_same(after, plain)
 
 
@@ -67,7 +67,7 @@ def test_images_that_share_their_style(jobs, webui, run_both):
 
 
 def set_style_align(webui, on):
-    """For all jobs from now on; there is no such thing in requests."""
+    """Turns StyleAlign on or off for all following jobs. Requests have no field for it."""
     config = webui.get("/config")
     radio = webui.component_id("txt2img_controlnet_controlnet_batch_option_radio")
     changes = (i for i, event in enumerate(config["dependencies"]) if event["inputs"][:1] == [radio])

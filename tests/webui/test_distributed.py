@@ -1,4 +1,4 @@
-"""Batches that stable-diffusion-webui-distributed shares between two WebUIs: each image is that of one WebUI alone."""
+"""stable-diffusion-webui-distributed shares batches between two WebUIs: images equal those of one WebUI alone."""
 
 import json
 import re
@@ -18,23 +18,23 @@ NAME = "stable-diffusion-webui-distributed"
 CHEAP = {"width": 64, "height": 64, "steps": 3, "batch_size": 2}
 LEFT_OUT = dict.fromkeys(("sampler_name", "steps", "cfg_scale"), NOTHING)
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6}
-MASTERS, WORKERS = 0.2, 0.9  # their settings of the default gamma
-IDLE, DISABLED = 1, 5  # as the extension counts a worker's states
+MASTERS, WORKERS = 0.2, 0.9  # their default gammas in the settings
+IDLE, DISABLED = 1, 5  # the extension's numbers for a worker's states
 
 FOLDERS = {
     "as cloned": ("sd-webui-tcd", NAME),
     "ours last": ("zzz-tcd", NAME),
     "theirs first": ("sd-webui-tcd", "aaa-distributed"),
 }
-"""What this extension's folder and the other's are called: WebUIs load extensions in that order."""
+"""Folder names of this extension and the other one. WebUIs load extensions in the order of these names."""
 
 HIRES_PROMPT = re.compile("in get_hr_(?:negative_)?prompt\n")
-"""A traceback of the master's with any sampler: it has no hires prompts for the worker's images."""
+"""Matches a traceback of the master with any sampler: it has no hires prompts for the worker's images."""
 
 
 @pytest.fixture(scope="module")
 def worker(request, start_webui):
-    find_extension(request, NAME)  # or there is nothing to start it for
+    find_extension(request, NAME)  # skips the tests before the worker starts
     with start_webui(tcd_default_gamma=WORKERS) as worker:
         yield worker
 
@@ -49,7 +49,7 @@ class Master:
     jobs: Jobs
 
     def both(self, *tcd, **fields):
-        """Runs a job shared and alone, which must agree; returns the shared one's result."""
+        """Runs a job shared and alone, asserts that both agree, and returns the shared result."""
         shared, alone = (self.run(on, *tcd, **fields) for on in (True, False))
         assert len(shared.images) == len(alone.images)
         assert max(difference(*pair) for pair in zip(shared.images, alone.images)) <= SAME
@@ -76,7 +76,7 @@ class Master:
 
 
 def difference(one, other):
-    """Returns the greatest of two images' pixels, of 255."""
+    """Returns the largest difference of two images' pixels, from 0 to 255."""
     return abs(numpy.asarray(one, dtype=float) - numpy.asarray(other, dtype=float)).max()
 
 
@@ -91,7 +91,7 @@ def gammas(result, key="TCD gamma"):
 
 
 def make_config(port):
-    """Returns what the extension saves after a benchmark, with a worker that is as fast as the master."""
+    """Returns what the extension saves after a benchmark, with a worker as fast as the master."""
     master = {"avg_ipm": 60, "master": True, "port": 1}
     worker = {"avg_ipm": 60, "address": "127.0.0.1", "port": port}
     rest = {"benchmark_payload": {}, "job_timeout": 10_000, "complement_production": False}
@@ -105,7 +105,7 @@ def master(request, start_webui, worker, tmp_path_factory):
     shutil.copytree(find_extension(request, NAME), folder, ignore=shutil.ignore_patterns(".git", "*.log"))
     (folder / "distributed-config.json").write_text(json.dumps(make_config(worker.port)), encoding="utf-8")
     [this] = THIS.values()
-    # with a grid that the API leaves out, the extension would miscount the images
+    # with a grid, which the API omits, the extension would miscount the images
     with start_webui(folder, this={ours: this}, tcd_default_gamma=MASTERS, return_grid=False) as webui:
         yield Master(webui, worker, folder, Jobs(webui, tmp_path_factory.mktemp("records")))
 
@@ -154,7 +154,7 @@ def test_a_preset_beside_another_sampler(master):
 
 @pytest.fixture
 def own_preset(master):
-    """In the master's file alone."""
+    """A preset that only the master's file contains."""
     file = master.webui.data / "tcd-presets.json"
     file.write_text(json.dumps([{"name": "mine", "steps": 3, "cfg_scale": 1.5, "gamma": 0.45}]), encoding="utf-8")
     yield "mine"

@@ -1,4 +1,4 @@
-"""Other extensions' ways with jobs: copies of them, jobs inside jobs, and what they change while a job runs."""
+"""What other extensions do with jobs: copy them, run jobs inside jobs, and change them while they run."""
 
 import json
 
@@ -16,7 +16,7 @@ HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6}
 
 
 def copied(result):
-    """Our script's arguments, as they were handed on."""
+    """Returns the TCD script's arguments in the copies of a job."""
     return result.info["extra_generation_params"]["copied"]
 
 
@@ -33,13 +33,13 @@ def copied(result):
     ],
 )
 def test_a_job_is_complete_before_others_copy_it(jobs, arguments, fields, expected):
-    """They copy, pickle and dump it; what decides the image is in its fields and arguments by then."""
+    """Others copy, pickle and dump a job. Its fields and arguments then contain everything that affects the image."""
     assert copied(jobs.txt2img(*arguments, actions="copy", **{**CHEAP, **fields})) == [expected]
 
 
 @long
 def test_a_second_run_of_a_job_is_the_same(jobs, webui):
-    """As loopback runs one, which the first run completed."""
+    """Loopback runs a job again after the first run completed its arguments."""
     arguments = webui.script_arguments("loopback.py", loops=2, final_denoising_strength=0.5)
     loopback = {"script_name": "Loopback", "script_args": arguments}
     result = jobs.img2img(0.8, actions="copy again", **CHEAP, **loopback)
@@ -47,7 +47,7 @@ def test_a_second_run_of_a_job_is_the_same(jobs, webui):
 
 
 @pytest.mark.parametrize(("axis", "expected"), [("[TCD] Gamma", [0.1, 0.1]), ("[TCD] Hires gamma", [0.8, 0.1])])
-def test_a_plots_values_are_arguments(jobs, axis, expected):
+def test_a_plots_values_become_arguments(jobs, axis, expected):
     hires = HIRES if axis == "[TCD] Hires gamma" else {}
     result = jobs.txt2img(0.8, actions="copy again", **CHEAP, **hires, **jobs.plot(axis, "0.1, 0.9"))
     first, second = copied(result)[-2:]
@@ -55,14 +55,14 @@ def test_a_plots_values_are_arguments(jobs, axis, expected):
     assert second == [0.9 if value == 0.1 else value for value in expected] + [None]
 
 
-def test_a_bad_gamma_stays_where_it_is(jobs):
+def test_a_bad_gamma_in_a_copied_job_is_refused(jobs):
     assert "got 'high'" in jobs.refused("high", actions="copy", **CHEAP)
     assert "got 'high'" in jobs.refused(0.3, "high", actions="copy", **CHEAP, **HIRES)
 
 
 @pytest.fixture
 def detail(jobs, webui):
-    """Runs a job with another inside it."""
+    """Runs a job with another job inside it."""
 
     def detail(*tcd, inherits="infotext", inner="TCD", **fields):
         scripts = {"Probe detailer": {"args": [inner, inherits]}}
@@ -72,7 +72,7 @@ def detail(jobs, webui):
 
 
 @pytest.mark.parametrize("inherits", ["infotext", "scripts", ""])
-def test_an_inner_job_follows_the_outer_ones_gamma(detail, inherits):
+def test_an_inner_job_uses_the_outer_jobs_gamma(detail, inherits):
     inner = detail(0.8, inherits=inherits)
     assert (gamma(inner), gamma(inner, "Detail gamma")) == (0.8, 0.8)
     by_setting = detail(inherits=inherits, override_settings={"tcd_default_gamma": 0.8})
@@ -80,7 +80,7 @@ def test_an_inner_job_follows_the_outer_ones_gamma(detail, inherits):
     assert difference(inner, detail(0.3, inherits=inherits)) > 3 * SAME
 
 
-def test_an_inner_job_follows_a_plots_cell(detail, jobs):
+def test_an_inner_job_uses_the_gamma_of_a_plots_cell(detail, jobs):
     plot = jobs.plot("[TCD] Gamma", "0.15, 0.95")
     infotexts = detail(0.3, **plot).info["infotexts"][-2:]
     assert [("Detail gamma: 0.15" in text, "Detail gamma: 0.95" in text) for text in infotexts] == [
@@ -90,23 +90,23 @@ def test_an_inner_job_follows_a_plots_cell(detail, jobs):
 
 
 def test_an_inner_job_with_nothing_to_inherit(detail):
-    """It has the setting's gamma, and the image that it becomes a part of says so."""
+    """It uses the setting's gamma, which is in the infotext of the outer image."""
     inner = detail(sampler_name="Euler a", override_settings=SETTING)
     assert (gamma(inner), gamma(inner, "Detail gamma")) == (0.45, 0.45)
     assert "Sampler: Euler a" in inner.infotext
     assert gamma(detail(0.8, inner="Euler a")) == 0.8
 
 
-def test_a_job_whose_sampler_is_changed_meanwhile(jobs):
-    """Nothing is said of a pass that it has not, and its infotext has no gamma."""
+def test_a_job_whose_sampler_an_extension_changes(jobs):
+    """A job that no longer uses TCD has no warnings, and no gamma in its infotext."""
     result = jobs.txt2img(0.8, actions="change", **CHEAP)
     assert gamma(result) is None
     assert "TCD warnings" not in result.info["extra_generation_params"]
-    # img2img has made its sampler by then
+    # img2img has already made its sampler
     assert gamma(jobs.img2img(0.8, actions="change", **CHEAP)) == 0.8
 
 
-# Scripts that make an answer of their own out of several jobs
+# Scripts that return one result of several jobs
 
 SCRIPTS = {
     "loopback.py": ("Loopback", {"loops": 2, "final_denoising_strength": 0.5, "denoising_curve": "Linear"}),
@@ -123,7 +123,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("file", [*SCRIPTS])
-def test_warnings_under_a_script(jobs, webui, file):
+def test_warnings_of_a_script_with_several_jobs(jobs, webui, file):
     needs(webui.calls_callables, "place in a job for what its infotext is to leave out")
     needs(webui.find_script(file), file)
     title, given = SCRIPTS[file]
@@ -132,12 +132,12 @@ def test_warnings_under_a_script(jobs, webui, file):
     run = jobs.txt2img if file == "prompts_from_file.py" else jobs.img2img
     result = run(0.8, scheduler="Karras", override_settings=overrides, **CHEAP, **script)
     said = result.info["extra_generation_params"].get("TCD warnings", [])
-    assert len(said) == 1 + webui.has_schedules  # the LoRA that is missing, and Karras where a request can choose it
+    assert len(said) == 1 + webui.has_schedules  # the missing LoRA, and Karras if requests can choose it
     assert len(set(said)) == len(said)
     assert not any("TCD warnings" in text for text in result.info["infotexts"])
 
 
-# Bugs of ours
+# Bugs in the extension
 
 
 BUGS = {
@@ -171,13 +171,13 @@ def test_a_bug_in_a_warning_does_not_end_the_job(jobs, webui, kind):
     assert webui.log()[before:].count(BUGS[kind]) == 1
 
 
-# Settings of a wrong type, for one job
+# Settings of a wrong type in a request
 
 
 @pytest.mark.parametrize(
     ("key", "value"), [("tcd_warnings", "no"), ("tcd_distilled_checkpoints", 5), ("tcd_cfg1_single_pass", None)]
 )
-def test_our_settings_of_a_wrong_type(jobs, webui, key, value):
+def test_tcd_settings_of_a_wrong_type(jobs, webui, key, value):
     needs(webui.component(f"setting_{key}"), f"setting {key}")
     sentence = jobs.refused(override_settings={key: value}, **CHEAP)
     assert key in sentence
@@ -185,8 +185,8 @@ def test_our_settings_of_a_wrong_type(jobs, webui, key, value):
 
 
 @pytest.mark.parametrize("overrides", [{"sd_lora": ["x"]}, {"sd_lora": {"a": 1}}, {"sd_lora": 5}])
-def test_the_hosts_settings_of_a_wrong_type(jobs, webui, overrides):
-    usual = {"sd_lora": "None"}  # some hosts do not set back what was never set
+def test_host_settings_of_a_wrong_type(jobs, webui, overrides):
+    usual = {"sd_lora": "None"}  # some hosts do not restore a setting that was never set
     assert webui.post("/sdapi/v1/options", usual)[0] == 200
     result = jobs.txt2img(0.8, override_settings=overrides, **CHEAP)
     assert webui.post("/sdapi/v1/options", usual)[0] == 200
@@ -194,5 +194,5 @@ def test_the_hosts_settings_of_a_wrong_type(jobs, webui, overrides):
     assert any("sd_lora" in sentence for sentence in said) == (overrides["sd_lora"] != 5)
 
 
-def test_img2img_at_all(jobs):
+def test_img2img_generates_a_finite_image(jobs):
     assert numpy.isfinite(jobs.img2img(0.8, init_images=[make_image(64)], **CHEAP).pixels).all()

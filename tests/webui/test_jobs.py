@@ -1,4 +1,4 @@
-"""What a WebUI does with a sampler: every kind of job, and what it writes about them."""
+"""Runs every kind of job with TCD, and checks what the WebUI writes about them."""
 
 import re
 
@@ -23,7 +23,7 @@ SCHEDULES = ["Automatic", "Karras", "Uniform", "SGM Uniform", "Simple", "Align Y
 def test_the_infotext(jobs, webui):
     result = jobs.txt2img(0.25)
     assert_is_an_image(result)
-    # without a list of schedules, that is the key of the host's setting for all samplers
+    # without a list of schedules, this is the key of the host's setting for all samplers
     assert ("Schedule type: TCD" in result.infotext) == webui.has_schedules
     assert "TCD gamma: 0.25" in result.infotext
     assert "TCD hires gamma" not in result.infotext
@@ -58,7 +58,7 @@ def test_schedules(jobs, webui, scheduler, steps):
     ["karras", "TCD", "SGM Uniform", *(pytest.param(name, marks=long) for name in ("exponential", "polyexponential"))],
 )
 def test_the_setting_for_schedules(jobs, webui, schedule):
-    """Where there is no list; a name that it does not know comes from another WebUI's image."""
+    """WebUIs without a list of schedules have a setting. Unknown values come from other WebUIs' images."""
     needs(not webui.has_schedules, "setting in place of a list of schedules")
     result = jobs.txt2img(override_settings={"k_sched_type": schedule}, record=True)
     assert_is_an_image(result)
@@ -81,7 +81,7 @@ def test_tcds_schedule_with_another_sampler(jobs, webui):
     [(0.5, False, 5), pytest.param(0.5, True, 8, marks=long), (0.01, True, 8), pytest.param(1, True, 8, marks=long)],
 )
 def test_img2img(jobs, webui, strength, fix_steps, calls):
-    """At strength 0.01 and exactly the asked steps, the host takes the tail of a schedule of 800."""
+    """At strength 0.01 and with exactly the requested steps, the host uses the last ones of a schedule of 800 steps."""
     needs(fix_steps or webui.can_fix_steps, FIX_STEPS)
     overrides = {"img2img_fix_steps": fix_steps}
     result = jobs.img2img(steps=8, denoising_strength=strength, record=True, override_settings=overrides)
@@ -90,7 +90,7 @@ def test_img2img(jobs, webui, strength, fix_steps, calls):
 
 
 @long
-def test_img2img_of_no_strength_at_all(jobs):
+def test_img2img_at_strength_0(jobs):
     overrides = {"img2img_fix_steps": True}
     assert_is_an_image(jobs.img2img(denoising_strength=0, override_settings=overrides))
 
@@ -159,12 +159,12 @@ def test_hires_fix_with_another_sampler_in_either_pass(jobs, webui, first, secon
     assert "TCD gamma: 0.2" in result.infotext
     other = jobs.txt2img(0.9, 0.8, hr_sampler_name=second, **fields)
     same = numpy.array_equal(result.pixels, other.pixels)
-    assert same == (first != "TCD")  # only the pass that is TCD's own takes its gamma
+    assert same == (first != "TCD")  # only a pass with TCD uses its gamma
 
 
 def test_a_refiner(jobs, webui):
     refiner = f"{webui.model}-refiner"
-    # one host's switch is a noise level, unless it is told otherwise
+    # without this setting, one host switches at a noise level
     overrides = {"refiner_use_steps": True} if webui.component("setting_refiner_use_steps") else {}
     fields = {"refiner_checkpoint": f"{refiner}.safetensors", "refiner_switch_at": 0.5, "override_settings": overrides}
     result = jobs.txt2img(steps=6, **fields)
@@ -201,7 +201,7 @@ def test_sd_upscale(jobs, webui):
 
 
 def plot(*axes, jobs, tcd=(), **fields):
-    """An X/Y/Z plot's cells: their infotexts."""
+    """Returns the infotexts of an X/Y/Z plot's cells."""
     return jobs.txt2img(*tcd, **{"steps": 1, **jobs.plot(*axes), **fields}).info["infotexts"][1:]
 
 
@@ -227,7 +227,7 @@ def test_no_value_leaks_into_the_plots_next_cell(jobs):
 def test_a_pasted_infotext(jobs, webui):
     needs(webui.can_paste, "infotext in requests")
     text = jobs.txt2img(0.65, 0.15, enable_hr=True, hr_scale=1, denoising_strength=0.5).infotext
-    # the host reads "Use same sampler" out of it, and then knows no sampler of that name
+    # the host reads "Use same sampler" from it, and then finds no sampler of that name
     fields = {"sampler_name": NOTHING, "steps": NOTHING, "hr_sampler_name": "TCD", "hr_scheduler": "TCD"}
     pasted = jobs.txt2img(infotext=text, **fields)
     assert "Sampler: TCD" in pasted.infotext
@@ -236,27 +236,27 @@ def test_a_pasted_infotext(jobs, webui):
     assert "TCD gamma: 0.4" in jobs.txt2img(0.4, infotext=text, **fields).infotext
 
 
-def test_the_images_own_infotext(jobs):
+def test_the_infotext_in_the_image_file(jobs):
     image = jobs.txt2img(0.65).images[0]
     assert "TCD gamma: 0.65" in image.text["parameters"]
 
 
 @pytest.fixture
 def default_gamma(webui):
-    """The setting, at another value."""
+    """Sets the default gamma to another value."""
     webui.post("/sdapi/v1/options", {"tcd_default_gamma": 0.55})
     yield 0.55
     webui.post("/sdapi/v1/options", {"tcd_default_gamma": 0.3})
 
 
-def test_the_default_is_the_settings(jobs, default_gamma):
+def test_the_default_comes_from_the_settings(jobs, default_gamma):
     assert "TCD gamma: 0.55" in jobs.txt2img().infotext
     assert "TCD gamma: 0.1" in jobs.txt2img(0.1).infotext
     assert "TCD gamma: 0.7" in jobs.txt2img(override_settings={"tcd_default_gamma": 0.7}).infotext
 
 
-def test_jobs_without_the_script_take_the_settings(jobs, default_gamma):
-    """Inner passes of other extensions."""
+def test_jobs_without_the_script_use_the_settings_default(jobs, default_gamma):
+    """Inner passes of other extensions run without the script."""
     inner = jobs.txt2img(script_name="Probe inner job", script_args=[])
     assert "TCD gamma: 0.55" in inner.infotext
     assert numpy.array_equal(inner.pixels, jobs.txt2img(negative_prompt="").pixels)
@@ -266,7 +266,7 @@ def test_a_sampler_renamed_by_another_extension_keeps_gamma(jobs, default_gamma)
     assert "TCD gamma: 0.1" in jobs.txt2img(0.1, actions="rename").infotext
 
 
-def test_eta_is_gamma(jobs):
+def test_eta_sets_gamma(jobs):
     assert "TCD gamma: 0.45" in jobs.txt2img(eta=0.45, steps=1).infotext
     result = jobs.txt2img(0.2, eta=0.45, steps=1)
     assert "TCD gamma: 0.2" in result.infotext
@@ -284,7 +284,7 @@ def test_a_real_client(webui):
     assert "TCD gamma: 0.35" in result.info["infotexts"][0]
 
 
-def test_lists(webui):
+def test_api_lists(webui):
     samplers = [sampler for sampler in webui.get("/sdapi/v1/samplers") if sampler["name"] == "TCD"]
     assert [sampler["aliases"] for sampler in samplers] == [["tcd"]]
     if webui.has_schedules:

@@ -1,11 +1,11 @@
-"""LoRAs with TCD: by weight, stacked, at CFG 1; and what a WebUI makes of files that are not in kohya's format."""
+"""LoRAs with TCD: weights, several LoRAs, CFG 1, and how WebUIs load files that are not in kohya's format."""
 
 import functools
 
 import pytest
 
 from . import loras
-from .compare import SAME, assert_half_the_rows, difference
+from .compare import SAME, assert_half_the_batch_entries, difference
 from .jobs import DEFAULTS
 from .selection import long, needs
 
@@ -20,12 +20,12 @@ FILES = {
     **{format: {"format": format} for format in ("peft", "dotted", "diffusers")},
     **{family: {"family": family} for family in ("SD 2.1", "SDXL")},
 }
-"""LoRAs by name; all but the second have the same weights, or some of them."""
+"""LoRAs by name. All but the second have the same weights, or some of them."""
 
 
 @pytest.fixture(scope="module")
 def checkpoint(webui):
-    """One that has the sizes of a LoRA."""
+    """A checkpoint whose sizes fit a LoRA."""
     return "small-sd15" if webui.is_configured else webui.model
 
 
@@ -36,7 +36,7 @@ def overrides(checkpoint):
 
 @pytest.fixture(scope="module")
 def folder(webui, lora_folder, checkpoint):
-    """The WebUI's own, with the files in it."""
+    """The WebUI's LoRA folder with the files in it."""
     for name, fields in FILES.items():
         loras.write(lora_folder / f"{name}.safetensors", **{"family": loras.CHECKPOINTS[checkpoint], **fields})
     webui.refresh_loras()
@@ -59,7 +59,7 @@ def generate(jobs, folder, overrides):
 
 @pytest.fixture(scope="module")
 def generate_once(generate):
-    """What was generated with LoRAs the first time."""
+    """Generates with LoRAs once, and then returns the same result."""
     return functools.cache(generate)
 
 
@@ -68,7 +68,7 @@ def test_files_are_listed(webui, folder):
     assert listed == {name: str(folder / f"{name}.safetensors") for name in FILES}
 
 
-def test_the_weight_counts(generate, generate_once):
+def test_the_weight_has_an_effect(generate, generate_once):
     plain, one, half = generate_once(), generate_once("one"), generate_once("one", weight=0.5)
     assert min(difference(plain, one), difference(plain, half), difference(one, half)) > OTHER
     assert difference(plain, generate("one", weight=0)) == 0
@@ -76,27 +76,27 @@ def test_the_weight_counts(generate, generate_once):
 
 
 @long
-def test_alpha_is_a_weight_too(generate, generate_once):
+def test_alpha_scales_the_lora(generate, generate_once):
     assert difference(generate_once("one", weight=0.5), generate("half")) <= SAME
 
 
-def test_two_at_once(generate, generate_once):
+def test_two_loras_at_once(generate, generate_once):
     both = generate_once("one", "two")
     assert min(difference(both, generate_once("one")), difference(both, generate_once("two"))) > OTHER
     assert difference(both, generate("two", "one")) <= SAME
 
 
 @pytest.mark.parametrize("setting", [None, pytest.param("lora_functional", marks=long)])
-def test_cfg_1_evaluates_the_prompt_alone(webui, run_both, folder, overrides, setting):
-    """The setting has a layer's LoRA computed beside it, and not added to its weights."""
+def test_cfg_1_evaluates_only_the_prompt(webui, run_both, folder, overrides, setting):
+    """With the setting, LoRAs are computed beside their layers instead of added to the weights."""
     needs(setting is None or webui.component(f"setting_{setting}"), f"setting {setting}")
     overrides = {**overrides, **({setting: True} if setting else {})}
-    assert_half_the_rows(*run_both(prompt=ask_for("one", "two"), overrides=overrides, **CHEAP))
+    assert_half_the_batch_entries(*run_both(prompt=ask_for("one", "two"), overrides=overrides, **CHEAP))
 
 
 @pytest.mark.parametrize("format", ["peft", pytest.param("dotted", marks=long), pytest.param("diffusers", marks=long)])
-def test_a_file_in_another_format_is_not_loaded_whole(generate, generate_once, format):
-    """Some WebUIs load nothing of it, some a part: attention of diffusers' first format, of the others all but that."""
+def test_a_file_in_another_format_is_not_fully_loaded(generate, generate_once, format):
+    """Some WebUIs load nothing, others a part: attention of diffusers' first format, all but that of other formats."""
     part = generate_once("attention" if format == "diffusers" else "rest")
     result = generate(format)
     assert min(difference(result, generate_once()), difference(result, part)) <= SAME
@@ -104,7 +104,7 @@ def test_a_file_in_another_format_is_not_loaded_whole(generate, generate_once, f
 
 
 @long
-def test_a_name_that_is_not_there(generate, generate_once):
+def test_an_unknown_lora(generate, generate_once):
     """Some WebUIs then load no LoRA at all."""
     assert difference(generate_once(), generate("nothing")) == 0
     others = generate("nothing", "one")
@@ -115,7 +115,7 @@ def test_a_name_that_is_not_there(generate, generate_once):
 @long
 @pytest.mark.parametrize("family", ["SD 2.1", "SDXL"])
 def test_a_file_for_another_family_leaves_nothing_behind(jobs, generate, generate_once, overrides, family):
-    """Some WebUIs refuse the job, some load what fits."""
+    """Some WebUIs refuse the job, others load the layers that fit."""
     plain = generate_once()
     status, body = jobs.post("txt2img", prompt=ask_for(family), override_settings=overrides, **CHEAP)
     assert status == 200 or "shapes cannot be multiplied" in str(body)

@@ -1,4 +1,4 @@
-"""LoRAs that cannot load, names and weights that the WebUI refuses: the commonest reasons why a LoRA does nothing."""
+"""The most common reasons why a LoRA has no effect: broken files, and names and weights that the WebUI refuses."""
 
 import hashlib
 import json
@@ -56,10 +56,10 @@ def said(jobs, folder):
 @pytest.mark.parametrize("name", [*BROKEN])
 def test_a_file_that_cannot_be_loaded(said, webui, name):
     sentences = said(f"a house <lora:{name}:1>")
-    is_there = (webui.lora_folder / f"{name}.safetensors").exists()  # Forge renames what it cannot load
+    is_there = (webui.lora_folder / f"{name}.safetensors").exists()  # Forge renames files that it cannot load
     fault = BROKEN[name][1] if is_there else messages.MISSING_FILE
     assert sentences[0] == fault.format(lora=name)
-    assert "tcd-one" in sentences[1]  # which is the one to take
+    assert "tcd-one" in sentences[1]  # the LoRA to use instead
 
 
 def test_a_broken_link(said, webui):
@@ -80,7 +80,7 @@ def test_a_weight_that_cannot_be_read(said, weight):
 
 
 def test_metadata_of_any_type(said, jobs, folder):
-    """A title that is JSON, which the WebUI hands over as what it is."""
+    """The WebUI returns a title that is JSON as the parsed object."""
     assert said("a house <lora:style:1> <lora:tcd-one:1>") == []
     result = jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **{**SMALL, "steps": 1})
     assert "<lora:tcd-one:1>" in result.info["prompt"]
@@ -88,7 +88,7 @@ def test_metadata_of_any_type(said, jobs, folder):
 
 @pytest.fixture
 def preset_prompt(jobs, folder):
-    """The prompt that an image by a preset has."""
+    """Runs a job with a preset and returns the image's prompt."""
 
     def preset_prompt(prompt, **fields):
         fields = {**SMALL, "prompt": prompt, "sampler_name": NOTHING, "steps": NOTHING, **fields}
@@ -113,7 +113,7 @@ def preset_prompt(jobs, folder):
     ],
 )
 def test_prompts_with_comments(preset_prompt, webui, prompt):
-    """The LoRA is where the host sees it; it does something, so that no warning says that there is none."""
+    """The LoRA tag is outside comments, so the LoRA has an effect, and there is no warning."""
     assert "<lora:tcd-one:1>" in preset_prompt(prompt)
 
 
@@ -139,7 +139,7 @@ def test_a_hires_prompt_with_a_comment(preset_prompt, jobs, webui):
 
 
 @pytest.mark.parametrize("name", ["a ", "ä (1)", "a=b=c", "a, b"])
-def test_names_as_the_host_allows_them(said, folder, webui, name):
+def test_names_that_the_host_allows(said, folder, webui, name):
     file = webui.lora_folder / f"tcd-{name}.safetensors"
     loras.write(file)
     webui.refresh_loras()
@@ -158,23 +158,23 @@ def test_names_as_the_host_allows_them(said, folder, webui, name):
     ],
     ids=["no LoRA", "a style", "a TCD LoRA", "by a preset"],
 )
-def test_a_job_opens_the_few_files_that_it_needs(jobs, webui, folder, fields):
-    """However many there are: here as many others as make a difference, half of them without metadata."""
+def test_a_job_opens_only_the_files_that_it_needs(jobs, webui, folder, fields):
+    """The number of other LoRAs does not matter. Here there are 20, half of them without metadata."""
     for i in range(20):
         metadata = {"ss_output_name": f"style {i}"} if i % 2 else None
         loras.write(webui.lora_folder / f"style-{i}.safetensors", layers="attn2", seed=i, metadata=metadata)
     webui.refresh_loras()
     result = jobs.txt2img(*fields.get("tcd", []), **{**SMALL, "prompt": fields["prompt"]})
     opened = set(result.info["extra_generation_params"]["opened"])
-    assert opened <= {"tcd-one", "style-3", *BROKEN, "TCD-link"}  # by their names, these are for TCD, or in the prompt
+    assert opened <= {"tcd-one", "style-3", *BROKEN, "TCD-link"}  # these have TCD in their names, or are in the prompt
     for i in range(20):
         (webui.lora_folder / f"style-{i}.safetensors").unlink()
     webui.refresh_loras()
 
 
 @long
-def test_a_renamed_file_is_known_by_its_content(start_webui, tmp_path):
-    """It is hashed once, and only where nothing else is there to choose."""
+def test_a_renamed_file_is_identified_by_its_content(start_webui, tmp_path):
+    """It is hashed once, and only if there is no other choice."""
     webui = start_webui()
     webui.flags.remove("--no-hashing")
     with webui:
@@ -188,7 +188,7 @@ def test_a_renamed_file_is_known_by_its_content(start_webui, tmp_path):
         assert ["<lora:renamed:1>" in run.info["prompt"] for run in runs] == [True, True]
         opened = [run.info["extra_generation_params"]["opened"] for run in runs]
         assert (opened[0].count("renamed") > 1, opened[1]) == (True, [])
-        file.unlink()  # and the WebUI's list has it still
+        file.unlink()  # the WebUI still lists it
         assert "<lora" not in jobs.txt2img(None, None, "TCD, 4 steps", prompt="a house", **SMALL).info["prompt"]
         loras.write(webui.lora_folder / "tcd-one.safetensors", seed=1)
         webui.refresh_loras()

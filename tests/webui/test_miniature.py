@@ -1,4 +1,4 @@
-"""The miniature in a real WebUI: images that show what was asked for, and those of the demo to the pixel."""
+"""The miniature in a real WebUI: its images match their captions and the demo's images."""
 
 import numpy
 import pytest
@@ -37,12 +37,12 @@ def run(jobs, *gamma, prompt=CAPTION + LORA, **fields):
 
 
 def get_difference(generated, image):
-    """In levels of 255, of each pixel and color."""
+    """Returns the difference of each pixel and color, from 0 to 255."""
     return abs(generated - numpy.asarray(image, float))
 
 
 @pytest.mark.parametrize("gamma", [pytest.param(0, marks=long), 0.3, pytest.param(1, marks=long)])
-def test_the_image_is_the_demos(loras, jobs, model, gamma):
+def test_images_match_the_demo(loras, jobs, model, gamma):
     generated = run(jobs, gamma, seed=5).pixels[0]
     expected = generate(model, Request(CAPTION, gamma=float(gamma), seed=5))
     assert get_difference(generated, expected).max() <= 2
@@ -50,7 +50,7 @@ def test_the_image_is_the_demos(loras, jobs, model, gamma):
 
 @pytest.mark.parametrize("gamma", [0.3, pytest.param(1, marks=long)])
 def test_pasted_settings_give_the_demos_image(loras, jobs, webui, model, gamma):
-    """Settings alone: the request has no other field, and the checkpoint is chosen already."""
+    """The request has no other fields, except for the checkpoint."""
     needs(webui.can_paste, "infotext in requests")
     image = generate(model, Request(CAPTION, steps=5, gamma=float(gamma), seed=6))
     fields = {**dict.fromkeys(jobs.defaults, NOTHING), "infotext": image.info["parameters"]}
@@ -61,10 +61,10 @@ def test_pasted_settings_give_the_demos_image(loras, jobs, webui, model, gamma):
 
 
 @pytest.mark.parametrize("name", ["Euler a", "DPM++ 2M"])
-def test_so_are_other_samplers(loras, jobs, webui, model, name):
+def test_other_samplers_match_the_demo(loras, jobs, webui, model, name):
     sampler = SAMPLERS[name]
     if sampler.schedule == "Karras" and not webui.has_schedules:
-        name += " Karras"  # one sampler for each schedule, before there was a list of them
+        name += " Karras"  # without a list of schedules, each schedule has its own sampler
     generated = run(jobs, prompt=CAPTION, sampler_name=name, steps=8, cfg_scale=model.guidance, seed=5).pixels[0]
     expected = generate(model, Request(CAPTION, steps=8, seed=5, sampler=sampler))
     assert get_difference(generated, expected).mean() < 1

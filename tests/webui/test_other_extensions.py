@@ -1,7 +1,7 @@
-"""Jobs beside popular extensions: their features have an effect, TCD's gamma too, and the next job is as before.
+"""Jobs with popular extensions: their features and TCD's gamma have an effect, and the next job is not affected.
 
-AnimateDiff and ControlNet take models of full width alone, which are too slow for tests: they are copies that have the
-small checkpoints' widths in that place.
+AnimateDiff and ControlNet accept only models of full width, which are too slow for tests. The tests use copies of these
+extensions that have the small checkpoints' widths instead.
 """
 
 import json
@@ -36,7 +36,7 @@ GROUPS = [
     [ANIMATEDIFF, COUPLE],
     [NEUTRAL],
 ]
-"""The extensions that one WebUI has. Some have the negative prompt evaluated in all jobs, and would hide others."""
+"""The extensions of each WebUI. Some need the negative prompt in all jobs, which would hide what others need."""
 
 DYNAMIC_SETTINGS = {
     "dp_ignore_whitespace": False,
@@ -53,14 +53,14 @@ DYNAMIC_SETTINGS = {
     "dp_magicprompt_default_model": "",
     "dp_magicprompt_batch_size": 1,
 }
-"""Those of Dynamic Prompts, which registers them too late for the first start."""
+"""Settings of Dynamic Prompts, which registers them too late for the first start."""
 
 DETECTOR, MODULE, ADAPTER = "random_yolo.pt", "random.safetensors", "t2i"
-"""Models of random weights: ADetailer's, AnimateDiff's and ControlNet's."""
+"""Models with random weights for ADetailer, AnimateDiff and ControlNet."""
 
 
 WIDTHS = [32, 64, 64]
-"""Those of the blocks in tiny-sdxl's UNet."""
+"""The widths of the blocks in tiny-sdxl's UNet."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,22 @@ class Case:
     name: str
     extension: str
     script: str = ""
-    """Its script's title, or the start of it."""
+    """The title of the extension's script, or its beginning."""
 
     given: dict | list = field(default_factory=dict)
-    """All of the script's arguments, or those that are not the defaults, by label.
+    """All of the script's arguments, or those that differ from the defaults, by label.
 
-    Where several have the label, (label, n) is the one after the first n of them.
+    If several arguments have the same label, (label, n) is the one after the first n of them.
     """
 
     fields: dict = field(default_factory=dict)
-    """The job's."""
+    """The job's fields."""
 
     without: dict = field(default_factory=dict)
-    """Fields of the job that shows what the feature changes. It has no arguments for the script."""
+    """Changed fields of the job without the feature, for comparison. It has no arguments for the script."""
 
     prompt_alone: bool = False
-    """Whether the prompt alone is evaluated."""
+    """Whether only the prompt is evaluated."""
 
     has_effect: bool = True
 
@@ -122,7 +122,7 @@ IP_ADAPTER = {
 
 
 def control_case(name, *units, prompt_alone=True):
-    """ControlNet, on the checkpoint that its models fit."""
+    """Returns a case with ControlNet units, on the checkpoint that the models fit."""
     arguments = [with_unit(**unit)["scripts"]["ControlNet"]["args"][0] for unit in units]
     return Case(name, CONTROLNET, "ControlNet", arguments, CONTROLLED, prompt_alone=prompt_alone)
 
@@ -180,7 +180,7 @@ def for_extension(extension):
 
 @pytest.fixture(scope="module")
 def webui(request, start_webui, tmp_path_factory):
-    """A WebUI that has those extensions of a group that are installed."""
+    """A WebUI with the installed extensions of a group."""
     folder = tmp_path_factory.mktemp("extensions")
     names = [name for name in GROUPS[request.param] if is_installed(request, name)]
     needs(names, ", ".join(GROUPS[request.param]))
@@ -189,7 +189,7 @@ def webui(request, start_webui, tmp_path_factory):
     webui.environment.update({"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(folder)})
     (webui.data / "ui-config.json").write_text(
         "{}", encoding="utf-8"
-    )  # which NegPiP reads before the WebUI has written it
+    )  # NegPiP reads this file before the WebUI has written it
     make_models(webui, names)
     with webui:
         webui.extensions, webui.start_log = names, webui.log()
@@ -204,7 +204,7 @@ def is_installed(request, name):
 
 
 def copy_small(extension, folder):
-    """A copy, since some write into their folders; the models of some have the small UNets' widths."""
+    """Copies an extension, because some write into their folders. Some copies get the small UNets' widths."""
     copy = copy_extension(extension, folder)
     if extension.name == ANIMATEDIFF:
         replace(copy / "motion_module.py", ("(320, 640, 1280) if", f"{WIDTHS} if"))
@@ -216,7 +216,7 @@ def copy_small(extension, folder):
 
 
 def find_flags(names, folder):
-    """What some need to be told to write nothing elsewhere and to download nothing."""
+    """Returns flags that keep extensions from writing elsewhere and from downloading."""
     flags = []
     if ADETAILER in names:
         flags.append("--ad-no-huggingface")
@@ -238,7 +238,7 @@ def make_models(webui, names):
 
 
 def write_motion_module(file):
-    """AnimateDiff's for SDXL: random weights, and positions that it tells the kind by."""
+    """Writes AnimateDiff's module for SDXL: random weights, and the positions by which it recognizes the type."""
     weights = {}
     torch.manual_seed(0)
 
@@ -289,7 +289,7 @@ def get_kind(case):
 
 
 def get_script_fields(webui, case):
-    """The fields of a job that give a case's script its arguments."""
+    """Returns the fields of a job that contain the arguments of a case's script."""
     if not case.script:
         return {}
     if isinstance(case.given, list):
@@ -307,7 +307,7 @@ def get_script_fields(webui, case):
 
 
 def fill_in(described, given):
-    """A script's arguments, the others at their defaults."""
+    """Returns all arguments of a script: the given ones, and the defaults of the others."""
     arguments = [argument["value"] for argument in described]
     for label, value in given.items():
         label, skipped = label if isinstance(label, tuple) else (label, 0)
@@ -317,7 +317,7 @@ def fill_in(described, given):
 
 
 def largest_difference(one, other):
-    """That of two jobs' images, of 255; those of one job may be of several sizes."""
+    """Returns the largest difference, from 0 to 255, of two jobs' images. A job may have images of several sizes."""
     pairs = [[Result([image], {}, None) for image in pair] for pair in zip(one.images, other.images)]
     return max(difference(*pair) if pair[0].pixels.shape == pair[1].pixels.shape else 255 for pair in pairs)
 
@@ -328,13 +328,13 @@ def largest_difference(one, other):
     indirect=True,
     scope="module",
 )
-def test_they_start(webui):
+def test_extensions_start_without_errors(webui):
     for complaint in ("Traceback", "*** Error"):
         assert complaint not in webui.start_log
 
 
 @in_every_case
-def test_leaving_out_the_negative_prompt_changes_nothing(jobs, beside, option, case):
+def test_skipping_the_negative_prompt_changes_nothing(jobs, beside, option, case):
     one, other = (beside(case, 0.8, **{OPTION: on}) for on in (True, False))
     assert (set("".join(log(one)).split(".")) == {ALONE.strip("."), ""}) == case.prompt_alone, log(one)
     assert largest_difference(one, other) <= SAME
@@ -343,14 +343,14 @@ def test_leaving_out_the_negative_prompt_changes_nothing(jobs, beside, option, c
 
 
 @in_every_case
-def test_gamma_has_its_effect(beside, case):
+def test_gamma_has_an_effect(beside, case):
     high, low = beside(case, 0.8), beside(case, 0.3)
     assert (gamma(high), gamma(low)) == (0.8, 0.3)
-    assert largest_difference(high, low) > SAME  # ignored, it would be 0
+    assert largest_difference(high, low) > SAME  # it would be 0 if gamma were ignored
 
 
 @in_every_case
-def test_the_next_job_is_as_before(jobs, beside, case):
+def test_the_next_job_is_not_affected(jobs, beside, case):
     plain = {"override_settings": case.fields.get("override_settings", {})}  # on the case's checkpoint
     before = jobs.txt2img(0.8, **plain)
     beside(case, 0.3)
@@ -358,19 +358,19 @@ def test_the_next_job_is_as_before(jobs, beside, case):
 
 
 @for_extension(ADETAILER)
-def test_an_inner_pass_follows_the_jobs_gamma(beside):
+def test_an_inner_pass_uses_the_jobs_gamma(beside):
     [case] = [case for case in CASES if case.extension == ADETAILER]
     by_setting = beside(case, tcd_default_gamma=0.8)
     assert difference(beside(case, 0.8), by_setting) == 0
     assert gamma(by_setting) == 0.8
 
 
-# Agent Scheduler, which has an API of its own
+# Agent Scheduler, which has its own API
 
 
 @pytest.fixture
 def queue(webui):
-    """Queues a job, and waits for its end."""
+    """Queues a job and waits for its end."""
     needs(SCHEDULER in webui.extensions, SCHEDULER)
 
     def queue(*tcd, **fields):
@@ -383,7 +383,7 @@ def queue(webui):
             if task["status"] not in ("pending", "running"):
                 return task
             time.sleep(1)
-            webui.post("/agent-scheduler/v1/queue/resume", {})  # it misses a task that comes just after another
+            webui.post("/agent-scheduler/v1/queue/resume", {})  # it misses a task that is queued just after another
         raise TimeoutError(task)
 
     return queue

@@ -1,4 +1,4 @@
-"""The WebUI's page in Chromium: where the controls are, when they are seen, and what they do."""
+"""The WebUI's page in Chromium: where the controls are, when they are visible, and what they do."""
 
 import re
 
@@ -14,7 +14,7 @@ SENTENCE = messages.BAD_GAMMA.format(field="TCD gamma", value=1.1)
 
 
 @pytest.mark.parametrize("tab", ["txt2img", "img2img"])
-def test_the_slider_is_seen_where_tcd_is_chosen(page, tab):
+def test_the_slider_is_visible_when_tcd_is_selected(page, tab):
     page.tab(tab)
     page.see(f"{tab}_tcd_gamma", seen=False)
     page.choose(f"{tab}_sampling", "TCD")
@@ -57,7 +57,7 @@ def test_the_slider_follows_the_ui_preset(tcd_for_xl, page):
 
 
 @long
-def test_there_is_one_of_each(page):
+def test_each_control_exists_once_per_tab(page):
     for elem_id in ("txt2img_tcd_gamma", "txt2img_tcd_hires_gamma", "img2img_tcd_gamma", "img2img_tcd_hires_gamma"):
         assert page(elem_id).count() == 1
     labels = [component["props"].get("label") for component in page.webui.get("/config")["components"]]
@@ -79,7 +79,7 @@ def test_the_hires_field_follows_the_hires_sampler(page):
     page.see("txt2img_tcd_hires_gamma")
 
 
-def test_an_image_is_made_with_the_sliders_gamma(page):
+def test_an_image_is_generated_with_the_sliders_gamma(page):
     page.generate_with_tcd(0.65)
     infotext = page("html_info_txt2img").first.inner_text()
     assert "Sampler: TCD" in infotext
@@ -105,7 +105,7 @@ def test_a_pasted_infotext_restores_gamma(page, tab, infotext):
     assert page(f"{tab}_sampling").locator("input").input_value() == "TCD"
     overrides = page(f"{tab}_override_settings").inner_text()
     assert "Schedule type" not in overrides  # it would stay in force for other samplers
-    if page(f"{tab}_scheduler").count():  # hidden by a setting of one host, and not there in some
+    if page(f"{tab}_scheduler").count():  # a setting of one host hides it, and some hosts do not have it
         assert page(f"{tab}_scheduler").locator("input").input_value() == "Automatic"
 
 
@@ -149,7 +149,7 @@ def test_png_info_sends_gamma(page, jobs, tmp_path):
     page.see_gamma("txt2img", 0.15)
 
 
-def test_send_to_img2img_takes_gamma_along(page):
+def test_send_to_img2img_keeps_gamma(page):
     page.generate_with_tcd(0.75)
     page("txt2img_send_to_img2img").click()
     page.choose("img2img_sampling", "TCD")
@@ -166,7 +166,7 @@ def test_the_settings_page_has_the_default(page):
 
 @long
 def test_a_default_sampler_of_tcd_shows_the_slider_at_once(browser, start_webui, tmp_path):
-    """The host puts users' own defaults into its components after all of them are made: here, a whole number too."""
+    """The host sets users' own defaults after it has made all components. Here one of them is an integer."""
     defaults = {"sampler.py/txt2img/Sampling method": "TCD", "tcd.py/txt2img/TCD gamma": 1}
     with start_webui(ui_config={f"customscript/{name}/value": value for name, value in defaults.items()}) as webui:
         page = Page(browser.new_page(), webui)

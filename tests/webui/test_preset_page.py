@@ -1,4 +1,4 @@
-"""Presets in the page: applied, saved and deleted; LoRAs fetched and converted; warnings below the image."""
+"""Presets in the page: applying, saving, deleting; downloads and conversions of LoRAs; warnings below the image."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def folder(webui, lora_folder):
-    """The WebUI's LoRAs, one for TCD."""
+    """The WebUI's LoRA folder with one TCD LoRA."""
     loras.write_for(webui, lora_folder / "tcd-one.safetensors")
     yield lora_folder
     webui.remove_loras()
@@ -37,7 +37,7 @@ def own_presets(webui):
 
 @pytest.fixture
 def txt2img(page):
-    """The page with TCD chosen, and a prompt."""
+    """The page with TCD selected, and with a prompt."""
     page.choose("txt2img_sampling", "TCD")
     page.see("txt2img_tcd_preset")
     page("txt2img_prompt").locator("textarea").fill("a house")
@@ -54,7 +54,7 @@ def get_settings(page, tab="txt2img"):
     return {name: float(page.number(f"{tab}_{name}").input_value()) for name in names}
 
 
-def test_a_preset_sets_what_it_names_and_nothing_else(txt2img, folder):
+def test_a_preset_changes_only_the_settings_it_contains(txt2img, folder):
     page = txt2img
     page.see("txt2img_tcd_convert", seen=False)
     page.choose("txt2img_sampling", "Euler a")
@@ -119,7 +119,7 @@ def test_own_presets(txt2img, folder, own_presets):
 
 
 @long
-def test_built_in_presets_stay(txt2img, own_presets):
+def test_built_in_presets_cannot_be_changed(txt2img, own_presets):
     txt2img("txt2img_tcd_save").click()
     txt2img.wait_for_text(messages.SAVE_BUILT_IN.format(preset="'TCD, 4 steps'"))
     txt2img("txt2img_tcd_delete").click()
@@ -139,7 +139,7 @@ def test_warnings_are_below_the_image(txt2img, folder, webui):
 
 @pytest.fixture
 def publish(jobs, hub):
-    """Has the hub answer so, and the catalogue think that it has that content."""
+    """Sets the hub's answers, and the size and hash of the catalogue's TCD LoRAs."""
 
     def publish(*to_answer, sha256=SHA256):
         jobs.txt2img(actions=f"publish:{len(CONTENT)}:{sha256}", steps=1)
@@ -150,7 +150,7 @@ def publish(jobs, hub):
     return publish
 
 
-def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish):
+def test_a_lora_is_downloaded_on_request(txt2img, webui, lora_folder, hub, publish):
     page, folder = txt2img, lora_folder
     assert hub.requests == []  # so far
     name, family = ("TCD-SD15-LoRA", "SD 1.5") if webui.model == "small-sd15" else ("TCD-SDXL-LoRA", "SDXL")
@@ -184,14 +184,14 @@ def test_a_lora_is_fetched_on_request(txt2img, webui, lora_folder, hub, publish)
     ],
 )
 @long
-def test_what_is_not_the_file_is_refused(txt2img, lora_folder, publish, answer, sentence):
+def test_a_failed_download_leaves_no_file(txt2img, lora_folder, publish, answer, sentence):
     publish(answer, sha256="0" * 64)
     txt2img("txt2img_tcd_get").click()
     txt2img.wait_for_text(sentence.partition("{host}")[0].partition("}")[2])
     assert list(lora_folder.iterdir()) == []
 
 
-def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
+def test_a_lora_in_an_unsupported_format_is_converted(txt2img, webui, folder):
     page, kohya = txt2img, folder / "tcd-one.safetensors"
     kohya.unlink()
     loras.write_for(webui, kohya, format="peft")
@@ -215,8 +215,8 @@ def test_a_copy_is_made_of_what_the_webui_does_not_load(txt2img, webui, folder):
         pytest.param(("--server-name", "127.0.0.1"), marks=long),
     ],
 )
-def test_visitors_write_nothing(browser, start_webui, flags):
-    """Nor do they learn of the WebUI's folders."""
+def test_visitors_cannot_write_files(browser, start_webui, flags):
+    """Messages do not show them the WebUI's folders either."""
     with start_webui(flags=flags) as webui:
         page = Page(browser.new_page(), webui)
         page.open()
@@ -236,21 +236,21 @@ def test_visitors_write_nothing(browser, start_webui, flags):
 
 
 APPLIED_4, APPLIED_8 = (messages.APPLIED.format(preset=f"TCD, {steps} steps").removesuffix(".") for steps in (4, 8))
-"""How each message about a preset that was applied begins."""
+"""The beginnings of the messages about applied presets."""
 
 
 @pytest.mark.parametrize(
     "kind", ["ValueError", pytest.param("KeyError", marks=long), pytest.param("RuntimeError", marks=long)]
 )
-def test_a_bug_takes_the_place_of_the_last_message(txt2img, jobs, folder, kind):
-    """Instead of leaving it there, as if all had gone well."""
+def test_a_bug_replaces_the_last_message(txt2img, jobs, folder, kind):
+    """The last message would suggest that nothing went wrong."""
     apply(txt2img, "TCD, 8 steps")
     txt2img.wait_for_text(APPLIED_8)
     jobs.txt2img(actions=f"bug:choose_lora:{kind}", steps=1)
     apply(txt2img, "TCD, 4 steps")
     txt2img.wait_for_text(messages.FAILED.format(error=kind))
     assert APPLIED_8 not in txt2img("txt2img_tcd_message").first.inner_text()
-    jobs.txt2img(steps=1)  # which takes the bug out again
+    jobs.txt2img(steps=1)  # removes the bug
     apply(txt2img, "TCD, 4 steps")
     txt2img.wait_for_text(APPLIED_4)
 

@@ -1,4 +1,4 @@
-"""Presets in requests: they set what the request leaves out, and warnings say what is wrong, once, without blocking."""
+"""Presets in requests fill in omitted fields. Each mistake causes one warning, which does not block the job."""
 
 import json
 
@@ -19,7 +19,7 @@ TAG = "<lora:tcd-one:1>"
 
 @pytest.fixture(scope="module")
 def folder(webui, lora_folder):
-    """The WebUI's LoRAs: one for TCD, and others."""
+    """Fills the WebUI's LoRA folder with TCD LoRAs and others."""
     loras.write(lora_folder / "tcd-one.safetensors")
     loras.write(lora_folder / "tcd-xl.safetensors", family="SDXL")
     loras.write(lora_folder / "tcd-peft.safetensors", format="peft")
@@ -30,7 +30,7 @@ def folder(webui, lora_folder):
 
 @pytest.fixture
 def follow(jobs, folder):
-    """Runs a job by a preset."""
+    """Runs a job with a preset."""
 
     def follow(preset, *, kind="txt2img", gamma=None, **fields):
         return getattr(jobs, kind)(gamma, None, preset, **{**LEFT_OUT, **SMALL, **fields})
@@ -40,7 +40,7 @@ def follow(jobs, folder):
 
 @pytest.fixture
 def warnings(jobs, folder):
-    """What is said of a job."""
+    """Runs a job and returns its warnings."""
 
     def warnings(*tcd, kind="txt2img", **fields):
         result = getattr(jobs, kind)(*tcd, **{"prompt": f"a house {TAG}", "steps": 2, **SMALL, **fields})
@@ -62,7 +62,7 @@ def assert_says(infotext, **values):
         assert f"{key.replace('_', ' ')}: {value}," in infotext
 
 
-def test_what_is_left_out_is_the_presets(follow):
+def test_a_preset_fills_in_omitted_fields(follow):
     result = follow("TCD, 4 steps", prompt="a house")
     assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)
     assert "CFG scale: 1" in result.infotext
@@ -74,10 +74,10 @@ def test_what_is_left_out_is_the_presets(follow):
     ("fields", "says"),
     [
         ({"steps": 3, "gamma": 0.65}, {"Steps": 3, "TCD_gamma": 0.65, "CFG_scale": 1.0}),
-        ({"cfg_scale": 1.5, "eta": 0.45}, {"CFG_scale": 1.5, "Steps": 4, "TCD_gamma": 0.3}),  # clients send eta unasked
+        ({"cfg_scale": 1.5, "eta": 0.45}, {"CFG_scale": 1.5, "Steps": 4, "TCD_gamma": 0.3}),  # clients often send eta
         pytest.param({"sampler_name": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
         pytest.param({"sampler_index": "Euler a"}, {"Sampler": "Euler a", "Steps": 4}, marks=long),
-        pytest.param({"steps": 50}, {"Steps": 50}, marks=long),  # the API's own default, but sent
+        pytest.param({"steps": 50}, {"Steps": 50}, marks=long),  # the API's default, but sent
     ],
     ids=lambda value: ", ".join(value),
 )
@@ -85,48 +85,48 @@ def test_request_fields_override_the_preset(follow, fields, says):
     assert_says(follow("TCD, 4 steps", **fields).infotext, **says)
 
 
-def test_what_is_sent_as_null_is_left_out(follow):
+def test_null_fields_count_as_omitted(follow):
     result = follow("TCD, 4 steps", prompt="a house", sampler_name=None)
     assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)
 
 
-def test_an_axis_over_samplers_is_kept(follow, jobs):
+def test_a_plots_sampler_axis_overrides_the_preset(follow, jobs):
     infotexts = follow("TCD, 4 steps", **jobs.plot("Sampler", "TCD, Euler a")).info["infotexts"]
     assert_says(infotexts[-2], Sampler="TCD", Steps=4)
     assert_says(infotexts[-1], Sampler="Euler a", Steps=4)
 
 
-def test_a_schedule_of_the_requests_own(follow, webui):
+def test_a_requests_schedule_overrides_the_preset(follow, webui):
     needs(webui.has_schedules, "list of schedules")
     assert_says(follow("TCD, 4 steps", scheduler="Karras").infotext, Schedule_type="Karras", Steps=4)
     assert_says(follow("TCD, 4 steps").infotext, Schedule_type="TCD")
 
 
-def test_a_presets_schedule_is_for_its_sampler(follow, webui, own_presets):
+def test_a_presets_schedule_applies_only_to_its_sampler(follow, webui, own_presets):
     needs(webui.has_schedules, "list of schedules")
     own_presets.write_text(json.dumps([{"name": "Karras", "schedule": "Karras"}]), encoding="utf-8")
     assert_says(follow("Karras", sampler_name="TCD").infotext, Schedule_type="Karras")
     assert "Schedule type: Karras" not in follow("Karras", sampler_name="Euler a").infotext
 
 
-def test_an_infotexts_values_are_the_requests_own(follow, webui):
+def test_infotext_values_override_the_preset(follow, webui):
     needs(webui.can_paste, "infotext in requests")
     infotext = "a house\nSteps: 3, Sampler: TCD, Seed: 7"
     assert_says(follow("TCD, 4 steps", infotext=infotext).infotext, Steps=3, TCD_gamma=0.3, CFG_scale=1.0)
 
 
 @pytest.mark.parametrize("tag", ["<lora:tcd-one:0.5>", pytest.param("<lora:tcd-peft:1>", marks=long)])
-def test_a_prompts_own_lora_for_tcd_stays_the_only_one(follow, tag):
+def test_a_tcd_lora_in_the_prompt_stays_the_only_one(follow, tag):
     assert follow("TCD, 4 steps", prompt=f"a house {tag}").info["prompt"] == f"a house {tag}"
 
 
-def test_another_lora_stays_beside_it(follow):
+def test_other_loras_in_the_prompt_are_kept(follow):
     result = follow("TCD, 4 steps", prompt="a house <lora:style:0.5>", batch_size=2)
     assert result.info["all_prompts"] == [f"a house <lora:style:0.5> {TAG}"] * 2
 
 
 @long
-def test_the_hires_passs_own_prompt_gets_it_too(follow):
+def test_a_separate_hires_prompt_gets_the_lora_too(follow):
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_prompt": "a big house"}
     assert f"a big house {TAG}" in follow("TCD, 4 steps", steps=1, prompt="a house", **hires).infotext
 
@@ -165,7 +165,7 @@ def test_own_presets(follow, jobs, webui, own_presets):
 
 
 def test_a_preset_that_changes_nothing(follow):
-    """As with clients that spell out every default."""
+    """Some clients send every default."""
     everything = {"sampler_name": "Euler a", "steps": 2, "cfg_scale": 7, "prompt": "a house"}
     said = follow("TCD, 4 steps", **everything).info["extra_generation_params"]["TCD warnings"]
     assert any("cfg_scale, sampler_name, steps" in sentence for sentence in said)
@@ -187,7 +187,7 @@ def test_a_missing_lora_is_not_added(follow):
     said = result.info["extra_generation_params"]["TCD warnings"]
     reason = messages.NO_SUCH_LORA.format(lora="TDD LoRA", family="SD 1.5")
     assert said[0] == messages.WITHOUT_LORA.format(preset="TDD, 8 steps", reason=reason)
-    assert len(said) == 2  # and what is here
+    assert len(said) == 2  # the second one names the installed LoRA
 
 
 def test_a_file_for_another_base_model_is_not_added(follow, own_presets):
@@ -199,7 +199,7 @@ def test_a_file_for_another_base_model_is_not_added(follow, own_presets):
     assert said[0] == messages.WITHOUT_LORA.format(preset="XL", reason=reason)
 
 
-def test_a_plots_values_stay(follow, jobs):
+def test_a_plots_values_override_the_preset(follow, jobs):
     plot = jobs.plot("Steps", "2, 3", "[TCD] Gamma", "0.15, 0.95")
     cells = follow("TCD, 4 steps", prompt="a house", **plot).info["infotexts"][1:]
     assert [("Steps: 2," in cell, "TCD gamma: 0.15," in cell) for cell in cells] == [
@@ -276,7 +276,7 @@ def test_warnings_on_a_hires_pass_alone(warnings):
 
 @pytest.fixture
 def set_default_lora(webui):
-    """The host's setting. It has to be set once, or some hosts do not set it back after a request's override."""
+    """Sets the host's default LoRA. Some hosts restore the setting after a request only if it was set before."""
 
     def set_default_lora(name):
         status, answer = webui.post("/sdapi/v1/options", {"sd_lora": name})
@@ -286,8 +286,8 @@ def set_default_lora(webui):
     set_default_lora("None")
 
 
-def test_a_lora_that_a_setting_adds_is_seen(warnings, follow, set_default_lora):
-    """As the host adds it itself: where it is there, and the prompt has it not."""
+def test_the_lora_of_the_hosts_setting_is_recognized(warnings, follow, set_default_lora):
+    """The host adds the LoRA itself if it is installed and not in the prompt."""
     set_default_lora("tcd-one")
     assert warnings(prompt="a house") == []
     set_default_lora("None")
@@ -295,5 +295,5 @@ def test_a_lora_that_a_setting_adds_is_seen(warnings, follow, set_default_lora):
     overrides = {**SD15, "sd_lora": "tcd-one"}
     assert warnings(prompt="a house", override_settings=overrides) == []
     added = follow("TCD, 4 steps", prompt="a house", override_settings=overrides).info["prompt"]
-    assert added.replace(" <", "<").replace(":1.0>", ":1>") == f"a house{TAG}"  # by the host, and once
+    assert added.replace(" <", "<").replace(":1.0>", ":1>") == f"a house{TAG}"  # by the host, and only once
     assert warnings(prompt="a house") != []

@@ -1,4 +1,4 @@
-"""Other extensions of the same name, Reload UI, and disabling the extension."""
+"""Other extensions with a TCD sampler, Reload UI, and disabling the extension."""
 
 import shutil
 
@@ -17,7 +17,7 @@ def names(webui, path, key="name"):
 def assert_one_of_each(webui, jobs):
     assert names(webui, "samplers").count("TCD") == 1
     assert not webui.has_schedules or names(webui, "schedulers").count("tcd") == 1
-    assert not webui.describes_scripts or names(webui, "script-info").count("tcd") == 2  # one a tab
+    assert not webui.describes_scripts or names(webui, "script-info").count("tcd") == 2  # one for each tab
     labels = [component["props"].get("label") for component in webui.get("/config")["components"]]
     assert labels.count("TCD gamma") == 2
     axes = jobs.axis_labels()
@@ -58,7 +58,7 @@ def test_an_update_runs_after_reload_ui(start_webui, tmp_path):
 
 
 @long
-def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
+def test_disabling_removes_everything_but_saved_settings(webui, jobs, start_webui):
     lists = ["samplers", "options"]
     lists += ["schedulers"] if webui.has_schedules else []
     lists += ["script-info"] if webui.describes_scripts else []
@@ -73,12 +73,12 @@ def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
         disabled = {path: webui.get(f"/sdapi/v1/{path}") for path in lists}
         for path in disabled.keys() - {"options"}:
             assert disabled[path] == never[path]
-        # their values stay, for when it is enabled again, as any extension's do
+        # the settings' values stay for when the extension is enabled again, as with any extension
         assert all(key.startswith("tcd_") for key in disabled["options"].keys() - never["options"].keys())
         assert jobs.axis_labels() == never_axes
         assert (jobs.txt2img(sampler_name="Euler a").pixels == never_pixels).all()
         status, _ = jobs.post("txt2img", sampler_name="TCD")
-        # the hosts' own answers to a sampler they do not know: that, or their first
+        # hosts refuse an unknown sampler, or use their first one
         assert status == (200 if webui.resolves_names else 404)
     finally:
         disable(webui)
@@ -93,7 +93,7 @@ def test_disabled_it_is_as_if_it_had_never_been_there(webui, jobs, start_webui):
         pytest.param(["zzz-tcd", "aaa-tcd"], id="both", marks=long),
     ],
 )
-def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
+def test_this_extension_replaces_other_tcd_samplers(start_webui, order, tmp_path):
     with start_webui(*(OTHER_EXTENSIONS / name for name in order)) as webui:
         jobs = Jobs(webui, tmp_path)
         assert_one_of_each(webui, jobs)
@@ -111,7 +111,7 @@ def test_ours_is_the_one_that_runs(start_webui, order, tmp_path):
 
 
 @long
-def test_a_webui_that_lacks_something_starts_without_ours(start_webui, tmp_path):
+def test_a_webui_that_lacks_something_starts_without_tcd(start_webui, tmp_path):
     with start_webui(OTHER_EXTENSIONS / "q-future") as webui:
         starts = webui.log().count("Startup time")
         assert webui.log().count("TCD disabled: this WebUI does not provide modules.rng.ImageRNG.") == starts

@@ -1,6 +1,6 @@
-"""The documentation's screenshots of the WebUI, one for each feature, with what they have to show.
+"""Takes the documentation's screenshots of the WebUI, one for each feature, and checks what they show.
 
-With --screenshots docs they replace those of the documentation.
+With --screenshots docs, they replace the documentation's files.
 """
 
 import pytest
@@ -48,7 +48,7 @@ def save(request, tmp_path):
 
 @pytest.fixture
 def page(miniature, page):
-    """With TCD selected, at the miniature's size."""
+    """The page with TCD selected, at the miniature's size."""
     page.page.set_viewport_size({"width": WIDTH, "height": 2000})
     page.choose("txt2img_sampling", "TCD")
     page.see("txt2img_tcd_gamma")

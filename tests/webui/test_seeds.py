@@ -1,4 +1,4 @@
-"""Same seed, same image: in batches, with every source of noise, and whatever else draws from it."""
+"""The same seed gives the same image: in batches, with every noise source, and beside other draws of noise."""
 
 import numpy
 import pytest
@@ -25,10 +25,10 @@ def test_the_same_job_again(jobs):
         pytest.param("NV", VARIATION, id="nv variation"),
     ],
 )
-def test_an_image_of_a_batch_is_the_single_image(jobs, source, fields):
+def test_an_image_of_a_batch_equals_the_single_image(jobs, source, fields):
     overrides = {"randn_source": source, "return_grid": False}
     fields = {**fields, "override_settings": overrides, "steps": 3}
-    # variations keep the seed and count the variation seed up
+    # with variations, the variation seed counts up instead of the seed
     counted = "subseed" if fields.get("subseed_strength") else "seed"
     batch = jobs.txt2img(0.5, batch_size=3, **fields)
     for k, image in enumerate(batch.pixels):
@@ -46,7 +46,7 @@ STEPS = 5
 
 
 def draws(jobs, sampler, **fields):
-    """The noise that a job draws from its images' seeds: for the start, and for all steps but the last."""
+    """Returns the noise that a job draws from its images' seeds: for the start, and for all steps but the last."""
     return jobs.txt2img(record=True, steps=STEPS, sampler_name=sampler, **fields).record["noise"]
 
 
@@ -62,14 +62,14 @@ def draws(jobs, sampler, **fields):
         pytest.param({"seed_resize_from_w": 64, "seed_resize_from_h": 64}, id="resize"),
     ],
 )
-def test_step_noise_is_what_euler_a_gets(jobs, fields):
+def test_step_noise_equals_that_of_euler_a(jobs, fields):
     theirs = draws(jobs, "Euler a", **fields)
     needs(len(theirs) >= STEPS, "step noise from the images' seeds in its Euler a")
     assert numpy.array_equal(draws(jobs, "TCD", **fields)[1 - STEPS :], theirs[1 - STEPS :])
 
 
 @long
-def test_the_seed_delta_is_recorded_where_it_counts(jobs):
+def test_the_seed_delta_is_recorded_if_it_has_an_effect(jobs):
     overrides = {"eta_noise_seed_delta": 31337}
     plain = jobs.txt2img()
     with_delta = jobs.txt2img(0.3, override_settings=overrides)
@@ -84,7 +84,7 @@ def test_the_seed_delta_is_recorded_where_it_counts(jobs):
 
 
 @pytest.mark.parametrize("source", ["GPU", pytest.param("NV", marks=long)])
-def test_other_extensions_draws_change_nothing(jobs, source):
+def test_noise_drawn_by_other_extensions_changes_nothing(jobs, source):
     overrides = {"randn_source": source}
     assert (
         difference(jobs.txt2img(override_settings=overrides), jobs.txt2img(override_settings=overrides, actions="draw"))

@@ -1,11 +1,11 @@
-"""At CFG 1: as many rows of the UNet as there are images, wherever that generates the same image."""
+"""At CFG 1 the UNet evaluates one batch entry per image, if that does not change the image."""
 
 import json
 
 import numpy
 import pytest
 
-from .compare import ALONE, BOTH, assert_half_the_rows, assert_same, log
+from .compare import ALONE, BOTH, assert_half_the_batch_entries, assert_same, log
 from .jobs import OPTION, mask
 from .selection import long, needs
 
@@ -16,7 +16,7 @@ HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5}
 
 
 def test_one_unet_call_per_image(jobs):
-    """In every WebUI, be it that it sees to that itself."""
+    """This holds in every WebUI. Forge and its forks do it themselves."""
     assert jobs.txt2img(record=True, batch_size=2).rows == 1
 
 
@@ -32,7 +32,7 @@ def test_one_unet_call_per_image(jobs):
     ],
 )
 def test_jobs(run_both, fields):
-    assert_half_the_rows(*run_both(**fields))
+    assert_half_the_batch_entries(*run_both(**fields))
 
 
 def test_both_passes_of_hires_fix(run_both):
@@ -64,7 +64,7 @@ def test_both_passes_of_hires_fix(run_both):
     ids=lambda overrides: ", ".join(overrides),
 )
 def test_settings(run_both, webui, overrides, prompts, family):
-    """Those that the host has for which rows it evaluates, and how; some leave out some of them themselves."""
+    """The host has settings for which batch entries it evaluates, and how. Some of them skip entries themselves."""
     for key in overrides:
         needs(webui.component(f"setting_{key}"), f"setting {key}")
     overrides = {**overrides, "sd_model_checkpoint": f"{family}.safetensors"}
@@ -76,7 +76,7 @@ def test_settings(run_both, webui, overrides, prompts, family):
 
 @long
 def test_hypertile(run_both, webui):
-    """The host's own, which draws its tiles anew at each call, and so is another image with fewer of them."""
+    """HyperTile draws new tiles at each UNet call, so fewer calls would change the image."""
     needs(webui.component("setting_hypertile_enable_unet"), "HyperTile")
     overrides = {"sd_model_checkpoint": "small-sd15.safetensors", "hypertile_enable_unet": True}
     one, other = run_both(overrides=overrides, negative_prompt=LONG, width=512, height=256, steps=2)
@@ -87,12 +87,12 @@ def test_hypertile(run_both, webui):
 @pytest.mark.parametrize("content", ["Prompt", "Negative prompt", "Combined"])
 def test_live_previews(run_both, content):
     overrides = {"live_preview_content": content}
-    assert_half_the_rows(*run_both(overrides=overrides, negative_prompt=LONG))
+    assert_half_the_batch_entries(*run_both(overrides=overrides, negative_prompt=LONG))
 
 
 def test_a_refiner(run_both, webui):
     refiner = {"refiner_checkpoint": f"{webui.model}-refiner.safetensors", "refiner_switch_at": 0.5}
-    assert_half_the_rows(*run_both(steps=6, **refiner))
+    assert_half_the_batch_entries(*run_both(steps=6, **refiner))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_refiner(run_both, webui):
     ],
 )
 def test_inpainting_checkpoints(jobs, webui, option, family, overrides):
-    """The host's own leaving out, which NGMS asks for, fails with them."""
+    """NGMS makes the host skip negative prompts, which fails with these checkpoints."""
     needs(family == "small-sd15" or webui.has_sdxl_inpainting, "SDXL inpainting")
     overrides = {**overrides, "sd_model_checkpoint": f"{family}-inpaint.safetensors"}
     fields = {"mask": mask(), "batch_size": 2}
@@ -135,7 +135,7 @@ def test_jobs_that_use_the_negative_prompt(jobs, run_both, fields, use):
     assert not numpy.allclose(negative.record["x"], one.record["x"])
 
 
-def test_a_checkpoint_that_edits(run_both):
+def test_an_editing_checkpoint(run_both):
     overrides = {"sd_model_checkpoint": "small-sd15-edit.safetensors"}
     one, other = run_both("img2img", overrides=overrides, image_cfg_scale=1.5)
     assert log(one) == BOTH.format("the checkpoint edits images with its own guidance")
@@ -168,10 +168,10 @@ def test_extensions_that_use_the_negative_prompt(run_both, modification, use):
     assert log(one).endswith(f"{use}.")
     assert one.rows == other.rows == 2
     assert_same(one, other)
-    assert_half_the_rows(*run_both())  # and nothing is left of it
+    assert_half_the_batch_entries(*run_both())  # the change does not affect the next job
 
 
-def test_a_denoiser_that_is_none_we_know(run_both):
+def test_an_unknown_denoiser_is_left_unchanged(run_both):
     one, other = run_both(scripts={"Modifier": {"args": ["replace_step"]}})
     said = "TCD leaves this WebUI's denoiser unchanged"
     assert log(one).startswith(said)
@@ -180,13 +180,13 @@ def test_a_denoiser_that_is_none_we_know(run_both):
     assert_same(one, other)
 
 
-def test_an_extension_that_evaluates_for_itself(run_both):
+def test_an_extension_that_calls_the_model_itself(run_both):
     one, other = run_both(scripts={"Modifier": {"args": ["evaluate"]}})
     assert (one.rows, other.rows) == (1 + 2, 2 + 2)
     assert_same(one, other)
 
 
-def test_a_unet_of_an_extensions_own(jobs, option):
+def test_an_extension_that_replaces_the_unet(jobs, option):
     result = jobs.txt2img(scripts={"Modifier": {"args": ["replace_unet"]}})
     assert log(result) == BOTH.format("probe replaces the UNet")
 
@@ -198,7 +198,7 @@ def test_an_interrupted_job(run_both, trouble):
     assert_same(one, other)
 
 
-def test_nothing_is_left_behind(jobs, webui, option):
+def test_a_failed_job_leaves_nothing_behind(jobs, webui, option):
     before = webui.get("/sdapi/v1/options")
     plain = jobs.txt2img(record=True)
     status, answer = jobs.post("txt2img", scripts={"Modifier": {"args": ["fail"]}})
@@ -209,8 +209,8 @@ def test_nothing_is_left_behind(jobs, webui, option):
     assert again.infotext == plain.infotext
 
 
-def test_settings_that_are_saved_meanwhile(jobs, webui, option):
-    """By another request, while the job runs: no setting is other than the user's, and the job goes on as it began."""
+def test_settings_that_are_saved_during_a_job(jobs, webui, option):
+    """Another request saves a setting while a job runs. Only that setting changes; the job continues as it began."""
     from concurrent.futures import ThreadPoolExecutor
 
     config = webui.data / "config.json"
@@ -230,5 +230,5 @@ def test_settings_that_are_saved_meanwhile(jobs, webui, option):
         webui.post("/sdapi/v1/options", {OPTION: True})
 
 
-def test_other_samplers_are_as_they_were(jobs, option):
+def test_other_samplers_are_unchanged(jobs, option):
     assert jobs.txt2img(sampler_name="Euler a", record=True).rows == 2

@@ -1,4 +1,4 @@
-"""The WebUI starts with the version in its log, and with users' saved settings, valid or not."""
+"""The WebUI starts with the extension's version in its log, and with valid and invalid saved settings."""
 
 import pytest
 
@@ -21,10 +21,10 @@ def test_the_version_is_in_the_log_and_among_the_settings(webui):
 
 
 def test_valid_saved_defaults(start_webui, webui, tmp_path):
-    """A setting of ours among the quick settings, and below the prompt, where some hosts want it early."""
+    """A TCD setting is among the quick settings and below the prompt, where some hosts need it early."""
     saved = {"txt2img/TCD gamma/value": 0.85, "txt2img/TCD hires gamma/value": "0.25"}
     lists = {"quicksettings_list": [OPTION]}
-    if webui.is_configured:  # Forge's own part for this fails at Reload UI once its settings were sent over its API
+    if webui.is_configured:  # in Forge, these fail at Reload UI after settings were sent through its API
         lists |= {"extra_options_txt2img": [OPTION], "extra_options_img2img": [OPTION]}
     with start_with(start_webui, saved, **lists, **{OPTION: 0.55}) as webui:
         assert webui.component("txt2img_tcd_gamma")["value"] == 0.85

@@ -1,7 +1,7 @@
-"""The uses that TCD's authors show, in a real WebUI and in diffusers' own pipelines: the same final latents.
+"""Compares the final latents of a real WebUI and of diffusers' pipelines, in the uses that TCD's authors show.
 
-What is taken over from the WebUI beside its noise, and why, each test says. `pytest -s` prints the distances;
-docs/accuracy-and-speed.md has them.
+Each test says what the pipelines get from the WebUI besides its noise. `pytest -s` prints the distances, which
+docs/accuracy-and-speed.md lists.
 """
 
 import json
@@ -28,7 +28,7 @@ from .uses import SIZE, TCD, compare, drawing, encode, gammas, make_pipeline, ma
 pytestmark = long
 
 STYLE = f"<lora:{LORAS['lcm'].stem}:1>"
-"""Stands for the LoRA of a style: what matters is that both are active."""
+"""Stands in for a style LoRA. It only matters that both LoRAs are active."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def model():
 
 @pytest.fixture
 def jobs(miniature, jobs):
-    """With the miniature loaded."""
+    """Runs jobs with the miniature loaded."""
     return jobs
 
 
@@ -68,7 +68,7 @@ def test_two_loras(jobs, model, gamma):
 
 
 def install_variant(webui, name, change_config, change_weights=lambda tensors: tensors):
-    """Installs a checkpoint made from the miniature."""
+    """Installs a checkpoint made from the miniature, and returns the setting that selects it."""
     folder = (webui.data / "models" / "Stable-diffusion").resolve()
     config = json.loads((folder / f"{CHECKPOINT.stem}.yaml").read_text(encoding="utf-8"))
     change_config(config["model"]["params"])
@@ -80,7 +80,7 @@ def install_variant(webui, name, change_config, change_weights=lambda tensors: t
 
 @gammas
 def test_a_v_prediction_checkpoint(jobs, webui, model, gamma):
-    """The miniature's weights, read as a prediction of v: what it generates is no image, but the same on both sides."""
+    """The miniature's weights are read as v-prediction. The result is no image, but must be the same on both sides."""
 
     def change(config):
         config["denoiser_config"]["params"]["scaling_config"]["target"] = (
@@ -98,12 +98,12 @@ def test_a_v_prediction_checkpoint(jobs, webui, model, gamma):
 
 
 TIMESTEPS = [639, 499, 379, 259, 139]
-"""Those of 8 steps at strength 0.5, as the WebUI counts them: int(0.5 * 8) + 1 steps. diffusers runs int(0.5 * 8)."""
+"""Timesteps of 8 steps at strength 0.5 in the WebUI, which runs int(0.5 * 8) + 1 steps. diffusers runs one fewer."""
 
 
 @gammas
 def test_image_to_image(jobs, model, gamma):
-    """The encoded image and the timesteps are the WebUI's."""
+    """The pipeline gets the encoded image and the timesteps from the WebUI."""
     job, _ = run(jobs, "img2img", gamma, TCD, steps=8, denoising_strength=0.5)
     model.use_lora("tcd")
     pipeline = make_pipeline(StableDiffusionXLImg2ImgPipeline, model, make_scheduler())
@@ -114,14 +114,14 @@ def test_image_to_image(jobs, model, gamma):
 
 
 def take_out_size(fields):
-    """The image-to-image pipeline takes the size from the image."""
+    """Removes the size, which the img2img pipeline takes from the image."""
     return {name: value for name, value in fields.items() if name not in SIZE}
 
 
 class BlendingScheduler(TCDScheduler):
-    """Keeps the denoised latents where nothing is to be inpainted, as A1111 does (sd_samplers_cfg_denoiser.py).
+    """Keeps the original in the denoised latents outside the mask, as A1111 does (sd_samplers_cfg_denoiser.py).
 
-    diffusers' inpainting pipeline keeps the noised original instead, after each step, and only for UNets of 4 channels.
+    diffusers' inpainting pipeline keeps the noised original after each step instead, and only for 4-channel UNets.
     """
 
     original = nmask = None
@@ -143,7 +143,7 @@ def make_blending(job, record):
 
 @gammas
 def test_inpainting(jobs, model, gamma):
-    """A checkpoint of 4 channels. The encoded image, the mask and its blending are the WebUI's."""
+    """Inpaints with a 4-channel checkpoint. The encoded image, the mask and its blending are the WebUI's."""
     job, record = run(jobs, "img2img", gamma, TCD, steps=8, denoising_strength=0.99, mask=mask(), mask_blur=0)
     scheduler = make_blending(job, record)
     model.use_lora("tcd")
@@ -174,7 +174,7 @@ def make_inpainting_model():
 
 @gammas
 def test_an_inpainting_checkpoint(jobs, webui, gamma):
-    """Of 9 channels, at strength 0.99. The start, the masked image and the blending are the WebUI's."""
+    """Inpaints with 9 channels at strength 0.99. The initial latents, masked image and blending are the WebUI's."""
     needs(webui.has_sdxl_inpainting, "SDXL inpainting checkpoints")
     overrides = install_variant(
         webui,

@@ -1,8 +1,8 @@
-"""ControlNet and IP-Adapter with TCD, as its authors show them, in A1111 and in diffusers' own pipelines.
+"""Compares ControlNet and IP-Adapter with TCD, as its authors show them, in A1111 and in diffusers' pipelines.
 
-sd-webui-controlnet builds models of SDXL's sizes only. The tests use a copy of it that has the miniature's. The models
-are random. Neither preprocessors nor an image encoder run: the control image is used as it is, and the IP-Adapter gets
-an encoded image.
+sd-webui-controlnet builds models of SDXL's sizes only. The tests use a copy with the miniature's sizes. The models are
+random. Neither preprocessors nor an image encoder run: the control image is used unchanged, and the IP-Adapter gets an
+encoded image.
 """
 
 import pytest
@@ -26,7 +26,7 @@ pytestmark = long
 SCALE = 0.5
 CONTROLNET, IP_ADAPTER = "control_sdxl_miniature", "ip-adapter_sdxl"
 WIDTHS = [128] * 11
-"""Those of the UNet's attentions to the prompt: on the way down, up, and in the middle."""
+"""Widths of the UNet's cross-attentions, in the order down, up, middle."""
 
 CONFIG = {
     **{"adm_in_channels": 6 * SIZE_WIDTH, "context_dim": 2 * TEXT_WIDTH, "model_channels": 64},
@@ -46,11 +46,11 @@ CHANGES = {
         ("for index in range(10)", "for index in range(1)"),
     ],
 }
-"""The copy's sizes, and the number of transformers in each block."""
+"""Changes to the copy: model sizes, and the number of transformers in each block."""
 
 
 def make_controlnet():
-    """Its last layers too are random: an untrained ControlNet's are zero."""
+    """Returns a ControlNet with random weights. Its last layers are random too; in an untrained one they are zero."""
     torch.manual_seed(0)
     shared = ("in_channels", "down_block_types", "block_out_channels", "layers_per_block", "cross_attention_dim")
     shared += ("attention_head_dim", "use_linear_projection", "addition_embed_type", "addition_time_embed_dim")
@@ -63,7 +63,7 @@ def make_controlnet():
 
 
 def make_ip_adapter():
-    """Returns the tensors of a file."""
+    """Returns the tensors of an IP-Adapter's file."""
     return {name: tensor.float() for name, tensor in make(ip_adapter(WIDTHS, 2 * TEXT_WIDTH), 0).items()}
 
 

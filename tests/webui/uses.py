@@ -1,7 +1,7 @@
 """Generates latents with the miniature in a WebUI, and with diffusers' own pipelines from the same noise.
 
-The pipelines get the noise that the WebUI drew. Text, size conditioning, guidance, LoRAs, the schedule and the sampler
-are each side's own.
+The pipelines get the noise that the WebUI drew. Each side has its own text and size conditioning, guidance, LoRAs,
+schedule and sampler.
 """
 
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def make_scheduler(kind=TCDScheduler, **options):
 
 @contextmanager
 def drawing(job, pipeline=None):
-    """Has the scheduler draw the step noise that the WebUI drew, and the pipeline's module the initial noise."""
+    """Makes the scheduler draw the WebUI's step noise, and the pipeline's module the WebUI's initial noise."""
     noises = iter(job.step_noise)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("diffusers.schedulers.scheduling_tcd.randn_tensor", lambda *_, **__: next(noises))
@@ -58,7 +58,7 @@ def encode(model, negative=""):
 
 
 def read(record):
-    """A recorded job's tensors: its noise, its latents before the first step, and its final ones."""
+    """Returns a recorded job's noise, its latents before the first step, and its final latents."""
     first, *noises = torch.from_numpy(record["noise"])
     return SimpleNamespace(
         noise=first,
@@ -72,7 +72,7 @@ def read(record):
 def compare(name, ours, theirs):
     print(f"\n{name}: {distance(ours, theirs):.1e}")
     assert distance(ours, theirs) <= LIMIT
-    assert theirs.std() > 0.3  # an image
+    assert theirs.std() > 0.3  # it is an image
 
 
 def run(jobs, kind, gamma, prompt, **fields):

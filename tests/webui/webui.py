@@ -1,6 +1,6 @@
-"""Starts a WebUI that is already on the machine, for tests, and stops it.
+"""Starts and stops an installed WebUI for tests.
 
-It runs with its own interpreter from a copy of its code, in a data folder and on a loopback port of its own. Nothing is
+The WebUI runs with its own interpreter from a copy of its code, with its own data folder and loopback port. Nothing is
 written into its folder.
 """
 
@@ -28,14 +28,14 @@ SETTINGS = {
     "grid_save": False,
 }
 CHEAP_PREVIEWS = {"Approx cheap", "RGB"}
-"""What WebUIs call the previews that want no model of their own, which they would download."""
+"""The WebUIs' names for live previews that need no model of their own, which would be downloaded."""
 
 LIMIT = 1800
-"""Seconds that a start or a request may take before it counts as hung: the machine may be busy."""
+"""Seconds after which a start or a request counts as hung. The machine may be busy."""
 
 
 class WebUI(Features):
-    """A running WebUI: with WebUI(...) as webui."""
+    """A WebUI that runs in a with block: with WebUI(...) as webui."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class WebUI(Features):
         self.python = find_python(folder)
         self.environment = get_environment()
         self.code = data / "webui"
-        # Gradio serves no file of a folder with a dot in its path, such as ~/.cache
+        # Gradio serves no files from folders with a dot in their path, such as ~/.cache
         shutil.copytree(folder, self.code, ignore=self.leave_out, symlinks=True)
         (data / "extensions").mkdir()
         for name, extension in extensions.items():
@@ -68,16 +68,16 @@ class WebUI(Features):
         self.process: subprocess.Popen | None = None
 
     def leave_out(self, folder: str, names: list[str]) -> set[str]:
-        """What need not be copied: the user's own things, and histories."""
+        """Returns the names that need not be copied: the user's files, histories and caches."""
         own = {"venv", ".venv", "models", "extensions", "outputs", "output", "log", "tmp", "cache"}
         return {".git", "__pycache__"} | (own if Path(folder) == self.folder else set())
 
     def make_checkpoints(self, folder: Path) -> None:
-        """Makes them where they are not there yet."""
+        """Makes the checkpoints that do not exist yet."""
         for kind in (checkpoint_sd15, *([checkpoint_large_sdxl] if self.model == "large-sdxl" else [])):
             for name in kind.VARIANTS:
                 if name == "small-sd15-edit" and not self.is_configured:
-                    continue  # they do not know the kind
+                    continue  # these WebUIs do not support editing checkpoints
                 if not (folder / f"{name}.safetensors").exists():
                     kind.write(folder, name)
         if self.is_configured and not (folder / "tiny-sdxl.safetensors").exists():
@@ -111,7 +111,7 @@ class WebUI(Features):
     def set_up(self) -> None:
         [preview] = CHEAP_PREVIEWS & set(self.choices("setting_show_progress_type"))
         settings = {**SETTINGS, "show_progress_type": preview}
-        # all of them: one that was never set, the host does not set back after a request's override
+        # all settings, because the host does not restore one that was never set after a request's override
         status, answer = self.post("/sdapi/v1/options", {**self.get("/sdapi/v1/options"), **settings})
         assert status == 200, answer
 
@@ -142,14 +142,14 @@ class WebUI(Features):
         return (self.data / "log.txt").read_text(errors="replace", encoding="utf-8")
 
     def wait_for_log(self, text: str, start: int) -> None:
-        """Until its log has a text after a position: some write it while they answer already."""
+        """Waits until the log has a text after a position. Some WebUIs answer before they write it."""
         limit = time.monotonic() + LIMIT
         while text not in self.log()[start:]:
             assert time.monotonic() < limit, f"{text} is not in the log"
             time.sleep(0.1)
 
     def wait_for_start(self, times: int) -> None:
-        """Until it has started that many times, Reload UI included, and answers."""
+        """Waits until the WebUI has started that many times, including Reload UI, and answers."""
         limit = time.monotonic() + LIMIT
         while self.log().count("Startup time") < times or not self.has_model() or not self.answers():
             if self.process.poll() is not None or time.monotonic() > limit:
@@ -158,7 +158,7 @@ class WebUI(Features):
             time.sleep(0.1)
 
     def has_model(self) -> bool:
-        """Whether it has the checkpoint that it loads beside starting, if it does; some wait for the first job."""
+        """Whether the checkpoint is loaded, if the WebUI loads it at the start. Some load it for the first job."""
         return not self.is_configured or "Model loaded" in self.log()
 
     def answers(self) -> bool:
@@ -168,7 +168,7 @@ class WebUI(Features):
             return False
 
     def reload_ui(self) -> None:
-        """Presses the settings page's button."""
+        """Clicks the settings page's button Reload UI and waits for the start."""
         starts = self.log().count("Startup time")
         config = self.get("/config")
         button = self.component_id("settings_restart_gradio")
@@ -181,7 +181,7 @@ class WebUI(Features):
         return self.data / "models" / "Lora"
 
     def refresh_loras(self) -> None:
-        """Has it list what is in that folder now."""
+        """Makes the WebUI list the files that are in that folder now."""
         status, answer = self.post("/sdapi/v1/refresh-loras", {})
         assert status == 200, answer
 
@@ -208,7 +208,7 @@ class WebUI(Features):
 
 
 def find_python(folder: Path) -> Path:
-    """The WebUI's own interpreter."""
+    """Returns the WebUI's own interpreter."""
     for name in ("venv/bin/python", ".venv/bin/python", "venv/Scripts/python.exe", ".venv/Scripts/python.exe"):
         if (folder / name).exists():
             return folder / name
@@ -216,16 +216,16 @@ def find_python(folder: Path) -> Path:
 
 
 def get_environment() -> dict[str, str]:
-    """This process's environment without its own virtual one, and with nothing to be fetched."""
+    """Returns this process's environment without its virtual environment, and with downloads turned off."""
     environment = {
         k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "HF_HUB_OFFLINE")
     }
-    # huggingface_hub goes by the first too, but this extension's downloads, which have a server of the tests', do not
+    # huggingface_hub obeys the first too. This extension's downloads do not, and use a server of the tests
     offline = {"TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}  # or they wait for each other in loops
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}  # more threads would busy-wait
     return {**threads, **environment, **offline, "PYTHONUNBUFFERED": "1"}
 
 
 def is_target(component: int, dependency: dict) -> bool:
-    """Gradio 3 lists a dependency's components, Gradio 4 pairs of them and their event."""
+    """Whether a component is a dependency's target. Gradio 3 lists components, Gradio 4 pairs with their event."""
     return any(component == (target[0] if isinstance(target, list) else target) for target in dependency["targets"])

@@ -1,4 +1,4 @@
-"""What a job costs: seconds in the sampler, and the memory that it takes there beyond what is taken before."""
+"""Measures what a job costs: seconds in the sampler, and the memory that it takes beyond what was used before."""
 
 import ctypes
 import gc
@@ -10,7 +10,7 @@ from modules import scripts
 
 
 def read_memory(key):
-    """Of this process, in bytes, as Linux counts it: VmRSS now, or VmHWM, the most since it was reset."""
+    """Returns this process's memory in bytes, as Linux counts it: VmRSS, or VmHWM, its maximum since the last reset."""
     return 1024 * int(re.search(rf"{key}:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[1])
 
 
@@ -26,7 +26,7 @@ class Meter(scripts.Script):
 
         def sample_metered(*args, **kwargs):
             gc.collect()
-            ctypes.CDLL(None).malloc_trim(0)  # gives back what is free, or it would be there to be taken unseen
+            ctypes.CDLL(None).malloc_trim(0)  # releases free memory, whose reuse would not be counted
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM
             memory, start = read_memory("VmRSS"), time.perf_counter()
             samples = sample(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Runs a job of its own inside another job, for each image, as ADetailer does."""
+"""Runs an inner job for each image of a job, as ADetailer does."""
 
 from contextlib import closing
 from copy import copy
@@ -8,9 +8,9 @@ from modules import processing, scripts, shared
 
 
 class Detailer(scripts.Script):
-    """Arguments: the inner job's sampler, or "" for none; and what of the outer job it gets: infotext, scripts or "".
+    """Arguments: the inner job's sampler, or "" for no inner job; and what it inherits: "infotext", "scripts" or "".
 
-    With scripts, it is ours alone that runs, with no argument given.
+    With "scripts", only the TCD script runs, and none of its arguments is set.
     """
 
     def title(self):

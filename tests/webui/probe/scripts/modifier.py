@@ -1,4 +1,4 @@
-"""What other extensions do to a denoiser, for one job each: the argument of the script "Modifier" says which."""
+"""Changes the denoiser for one job, as other extensions do. The argument of the script "Modifier" names the change."""
 
 import functools
 import inspect
@@ -21,20 +21,20 @@ def strengthen(denoiser, params):
 
 
 def guide(denoiser, params):
-    """As Neutral Prompt and the perturbed-attention extension do: on the denoiser itself."""
+    """Replaces the denoiser's guidance, as Neutral Prompt and the perturbed-attention extension do."""
     own = host.combine_denoised
     denoiser.combine_denoised = functools.partial(lambda *args: 0.9 * own(*args), denoiser)
 
 
 def animate(denoiser, params):
-    """As AnimateDiff does."""
+    """Replaces the model's forward method, as AnimateDiff does."""
     model = denoiser.inner_model
     if "forward" not in vars(model):
         mix(model, "forward")
 
 
 def evaluate(denoiser, params):
-    """Prompts and negative prompts, for itself."""
+    """Calls the model itself, with prompts and with negative prompts."""
     n = params.text_uncond.shape[0]
     for rows, cond in ((slice(None, -n), params.text_cond), (slice(-n, None), params.text_uncond)):
         condition = cond if isinstance(cond, dict) else {"c_crossattn": [cond]}
@@ -62,7 +62,7 @@ def call_in_each_step(meddle):
 
 
 def replace_step(p):
-    """By that of a host to come: it does the same, but is not as it was."""
+    """Replaces the denoiser's step by a future host's, which does the same with other source code."""
     own = host.forward
     source = textwrap.dedent(inspect.getsource(own)).replace("self.step += 1", "self.step = self.step + 1")
     file, names = "a host to come", {}
@@ -73,14 +73,14 @@ def replace_step(p):
 
 
 def replace_guidance(p):
-    """For all denoisers."""
+    """Replaces the guidance of all denoisers."""
     own = host.combine_denoised
     host.combine_denoised = lambda *args: 0.9 * own(*args)
     return lambda: setattr(host, "combine_denoised", own)
 
 
 def mix(module, name):
-    """Has a module's rows see each other."""
+    """Makes a module mix the batch entries of its output."""
     own = getattr(module, name)
 
     def mixed(*args, **kwargs):
@@ -92,20 +92,20 @@ def mix(module, name):
 
 
 def replace_blocks(p):
-    """As ControlNet does for StyleAlign."""
+    """Replaces the forward methods of all transformer blocks, as ControlNet does for StyleAlign."""
     blocks = [module for module in p.sd_model.model.diffusion_model.modules() if hasattr(module, "attn1")]
     undo = [mix(block, "_forward") for block in blocks]
     return lambda: [undo_one() for undo_one in undo]
 
 
 def replace_attention(p):
-    """As NegPiP does, or SAG, which looks at one block alone: here, the last."""
+    """Replaces an attention, as NegPiP and SAG do. Like SAG, it changes only one block, here the last."""
     blocks = [module for module in p.sd_model.model.diffusion_model.modules() if hasattr(module, "attn1")]
     return mix(blocks[-1].attn2, "forward")
 
 
 def hook(part, pre=False, **kwargs):
-    """As SEG (sd-webui-incantations) does: a hook takes the rows of what it is given for prompts and negative ones."""
+    """Returns a function that adds a hook as SEG (sd-webui-incantations) does. It splits batches into two halves."""
 
     def start(p):
         def mix_halves(_, *seen):
@@ -123,12 +123,12 @@ def hook(part, pre=False, **kwargs):
 
 
 def replace_evaluation(p):
-    """As Mixture of Diffusers does."""
+    """Replaces the model call, as Mixture of Diffusers does."""
     return mix(p.sd_model, "apply_model")
 
 
 def replace_unet(p):
-    """As TensorRT does, by the WebUI's own means."""
+    """Replaces the UNet through the WebUI's own interface, as TensorRT does."""
 
     class OtherUNet(sd_unet.SdUnet):
         def forward(self, x, timesteps, context, *args, **kwargs):
@@ -140,7 +140,7 @@ def replace_unet(p):
 
 
 def fail(p):
-    """Once, at the third evaluation."""
+    """Raises an error once, in the third UNet call."""
     calls = iter((None, None))
 
     def count(*_):

@@ -1,6 +1,6 @@
-"""A test's eye inside the WebUI: records what a job computes, and does to it what other extensions and users do.
+"""Records what a job computes inside the WebUI, and changes the job as other extensions and users do.
 
-Arguments of the script "Probe": a file to record to, and the names of what else to do, separated by spaces.
+The arguments of the script "Probe" are a file to record to, and the names of actions, separated by spaces.
 """
 
 import copy
@@ -32,7 +32,7 @@ rng.ImageRNG.next = recorded_draw
 
 
 class Log(logging.Handler):
-    """What the extension says while a job runs."""
+    """Collects what the extension logs while a job runs."""
 
     def emit(self, record):
         current.log.append(record.getMessage())
@@ -49,7 +49,7 @@ def note(key, tensor):
 
 
 def watch_unet():
-    """Counts the rows that the UNet evaluates; called at every step, since a refiner brings a UNet of its own."""
+    """Counts the batch entries that the UNet evaluates. Called at every step, because a refiner has its own UNet."""
     model = getattr(shared.sd_model, "forge_objects", None)
     unet = (model.unet.model if model else shared.sd_model.model).diffusion_model
     if not hasattr(unet, "probed"):
@@ -60,11 +60,11 @@ def count_rows(_, args, kwargs):
     note("rows", torch.tensor(len(args[0] if args else kwargs["x"])))
 
 
-count_rows.__module__ = "modules.probe"  # or the extension would take it for one that has a part in what it counts
+count_rows.__module__ = "modules.probe"  # or TCD would take it for another extension's
 
 
 def images_in(params):
-    """The rows of x that are images, once each: the host stacks one per prompt, and one per image for the negative."""
+    """Returns one batch entry of x per image: the host stacks one per prompt, then one per image for the negative."""
     return params.x[-len(current.p.seeds) :]
 
 
@@ -98,12 +98,12 @@ inner_model = getattr(denoisers.inner_model.fget, "original", denoisers.inner_mo
 
 
 def get_flow_model(_):
-    """What flow models have instead of an epsilon- or v-prediction wrapper."""
+    """Returns what flow models have instead of an epsilon- or v-prediction wrapper."""
     return SimpleNamespace(sigmas=torch.linspace(0.001, 1, 1000))
 
 
 def get_flow_model_first(denoiser):
-    """The same for TCD in the first pass alone, as with a hires checkpoint of another family."""
+    """Returns the same only for TCD in the first pass, as with a hires checkpoint of another family."""
     is_concerned = type(denoiser).__name__ == "TCDDenoiser" and not current.p.is_hr_pass
     return (get_flow_model if is_concerned else inner_model.fget)(denoiser)
 
@@ -125,14 +125,14 @@ def use_flow_prediction():
 
 
 def publish(size, sha256):
-    """Has the published TCD LoRAs be of that size and content."""
+    """Sets the size and the hash of the published TCD LoRAs in the catalogue."""
     for file in sys.modules["tcd_sampler.loras.catalogue"].CATALOGUE.files:
         if file.recommended.method == "TCD":
             vars(file).update(size=int(size), sha256=sha256)
 
 
 PLACES = {"choose_lora": "ui.preset_actions"}
-"""Modules with functions that may fail, where that is not the script's own."""
+"""Modules of the functions that plant replaces. The default is script."""
 
 
 BUGS = {
@@ -143,7 +143,7 @@ BUGS = {
 
 
 def plant(name, kind="KeyError"):
-    """Has a function that our script or page calls fail, as a bug would; returns what takes that back."""
+    """Makes a function of TCD's script or page fail as with a bug, and returns a function that undoes this."""
     module = sys.modules[f"tcd_sampler.webui.{PLACES.get(name, 'script')}"]
     own = getattr(module, name)
 
@@ -155,7 +155,7 @@ def plant(name, kind="KeyError"):
 
 
 def watch_files():
-    """Notes which LoRA files ours opens or has hashed."""
+    """Records which LoRA files the extension opens or hashes."""
     loras = sys.modules["tcd_sampler.webui.loras"]
     for owner, name in ((loras, "read_lora"), (loras.hashes, "sha256")):
         own = getattr(owner, name)
@@ -172,14 +172,14 @@ def watch_files():
 
 
 class Unseen(tuple):
-    """What infotexts leave out."""
+    """A value that infotexts leave out."""
 
     def __call__(self, **_):
         return None
 
 
 def copy_job(p):
-    """Does to a job what queues and distributed engines do; returns our arguments as others would send them."""
+    """Copies a job as queues and distributed engines do, and returns the TCD script's arguments."""
     ours = {name: value for name, value in vars(p).items() if "tcd" in name}
     ours["extra_generation_params"] = {k: v for k, v in p.extra_generation_params.items() if "TCD" in k}
     [runner] = [one for one in p.scripts.alwayson_scripts if one.title() == "TCD"]
@@ -201,14 +201,14 @@ class Probe(scripts.Script):
         return [gr.Textbox(visible=False, value=""), gr.Textbox(visible=False, value="")]
 
     def setup(self, p, *_):
-        """Before ours, which comes first of all, prepares the job."""
+        """Prepares the probe before TCD's script, the first of all scripts, prepares the job."""
         current.restore()
         current.opened = []
         watch_files()
 
     def before_process(self, p, file, actions):
         if current.p is None or p.extra_generation_params is not current.p.extra_generation_params:
-            current.log = []  # ADetailer has scripts start once more with a copy of a job
+            current.log = []  # ADetailer starts the scripts again with a copy of a job
         current.p, current.record, current.actions = p, {} if file else None, actions.split()
         current.copied = current.copied if "again" in current.actions else []
         denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
@@ -234,11 +234,11 @@ class Probe(scripts.Script):
             p.sampler_name = "Renamed"
 
     def post_sample(self, p, ps, file, actions):
-        if torch.is_tensor(ps.samples):  # a hires pass's are images by now
+        if torch.is_tensor(ps.samples):  # a hires pass has images here
             note("final", ps.samples)
 
     def postprocess(self, p, processed, file, actions):
-        # which the API does not tell; a script that makes an answer of its own has the job's alone
+        # the API omits these; for scripts that return their own result, it has only the job's parameters
         told = {"comments": processed.comments, "log": "".join(current.log), "copied": current.copied}
         told["opened"] = current.opened
         processed.extra_generation_params = {**processed.extra_generation_params, **told}
@@ -249,7 +249,7 @@ class Probe(scripts.Script):
 
 
 class InnerJob(scripts.Script):
-    """A script that builds a job of its own, with scripts of its choice, as detailers do."""
+    """Builds and runs an inner job with its own choice of scripts, as detailers do."""
 
     def title(self):
         return "Probe inner job"
@@ -270,6 +270,6 @@ class InnerJob(scripts.Script):
             do_not_save_samples=True,
             do_not_save_grid=True,
         )
-        inner.scripts, inner.script_args = scripts.ScriptRunner(), ()  # no script, ours included
+        inner.scripts, inner.script_args = scripts.ScriptRunner(), ()  # no scripts, not even TCD's
         with closing(inner):
             return processing.process_images(inner)

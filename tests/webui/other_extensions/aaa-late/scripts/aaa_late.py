@@ -1,4 +1,4 @@
-"""Another extension with a sampler and a schedule called TCD, added as late as can be before the page is made."""
+"""Another extension with a sampler and a schedule called TCD, added as late as possible before the page is made."""
 
 import k_diffusion.sampling
 from modules import script_callbacks, sd_samplers, sd_samplers_common, sd_samplers_kdiffusion
@@ -27,4 +27,4 @@ def add():
     sd_schedulers.schedulers_map.update({"tcd": schedule, "TCD": schedule})
 
 
-script_callbacks.on_before_ui(add)  # which the host calls last, as it is loaded first
+script_callbacks.on_before_ui(add)  # the host calls this last, because the extension is loaded first

@@ -1,4 +1,4 @@
-"""Another extension with a sampler called TCD, loaded before ours, which adds it where it is not there yet."""
+"""Another extension with a sampler called TCD, loaded before this project's. It adds the sampler if there is none."""
 
 import k_diffusion.sampling
 from modules import sd_samplers, sd_samplers_common, sd_samplers_kdiffusion

@@ -1,4 +1,4 @@
-"""A WebUI of the future, in which something that we need is gone. It is gone while our script is loaded."""
+"""Imitates a future WebUI that lacks something that TCD needs, while TCD's script is loaded."""
 
 from modules import rng, script_callbacks
 

@@ -1,4 +1,4 @@
-"""Another extension with a sampler called TCD, loaded after ours, which adds it whatever is there."""
+"""Another extension with a sampler called TCD, loaded after this project's. It adds the sampler in any case."""
 
 import k_diffusion.sampling
 from modules import sd_samplers, sd_samplers_common, sd_samplers_kdiffusion
