@@ -10,6 +10,9 @@ from .loras.header import DIFFUSERS, PEFT, PROCESSORS, LoRA
 from .messages import Message
 from .presets import BUILT_IN
 
+DISTILLED = "tcd, lcm, turbo, lightning, dmd, hyper-sd, hyper-sdxl, hyper-4step, hyper-8step, distilled"
+"""Words in the names of distilled checkpoints: the setting's default."""
+
 FEW_STEPS = 8
 """Up to this number of steps, a schedule other than TCD's changes the image visibly."""
 

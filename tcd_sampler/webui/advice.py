@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from .. import messages
-from ..advice import ActiveLoRA, Job, find_warnings
+from ..advice import DISTILLED, ActiveLoRA, Job, find_warnings
 from ..loras.catalogue import CATALOGUE
 from ..loras.prompt import read_tag
 from ..messages import Message
@@ -14,9 +14,6 @@ from .loras import choose_lora, describe, get_default_lora
 from .names import DISTILLED_OPTION, WARNINGS_OPTION
 from .notify import notify
 from .state import get_state
-
-DISTILLED = "tcd, lcm, turbo, lightning, dmd, hyper-sd, hyper-sdxl, hyper-4step, hyper-8step, distilled"
-"""The default of the setting: words in the names of distilled checkpoints."""
 
 
 def show_warnings(p: Any) -> None:

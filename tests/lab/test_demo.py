@@ -88,8 +88,7 @@ def test_each_sampler_uses_its_lora_and_guidance(name, model, monkeypatch):
     seen, original = [], GuidedDenoiser.__call__
 
     def watch(self, x, sigma):
-        adapters = [] if model.unet.conv_in is None else active(model.unet)
-        seen.append((adapters, self.scale))
+        seen.append((active(model.unet), self.scale))
         return original(self, x, sigma)
 
     monkeypatch.setattr(GuidedDenoiser, "__call__", watch)

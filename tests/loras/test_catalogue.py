@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from tcd_sampler.advice import DISTILLED
 from tcd_sampler.loras.catalogue import CATALOGUE, CONTENT, METADATA, NAME
 from tcd_sampler.loras.header import KOHYA, SD1, SD2, SDXL, LoRA
 
@@ -283,10 +284,6 @@ def test_an_ordinary_lora_is_not_identified():
     assert CATALOGUE.identify(make_lora(), ["0" * 64, "0" * 12]) is None
 
 
-WORDS = ["tcd", "lcm", "turbo", "lightning", "dmd", "hyper-sd", "hyper-sdxl", "hyper-4step", "hyper-8step", "distilled"]
-"""The setting's default, as in DISTILLED of tcd_sampler/webui/advice.py."""
-
-
 @pytest.mark.parametrize(
     ("name", "is_one"),
     [
@@ -310,7 +307,7 @@ WORDS = ["tcd", "lcm", "turbo", "lightning", "dmd", "hyper-sd", "hyper-sdxl", "h
     ],
 )
 def test_names_of_distilled_checkpoints(name, is_one):
-    assert CATALOGUE.names_distillation(name, WORDS) == is_one
+    assert CATALOGUE.names_distillation(name, DISTILLED.split(",")) == is_one
 
 
 def test_the_users_own_words():

@@ -254,7 +254,6 @@ def test_a_broken_file_is_refused(path, make):
     with refused(messages.NOT_SAFETENSORS, file="my style.safetensors") as error:
         read_lora(path)
     assert str(error.value.message.values["reason"])
-    assert not path.with_name("new").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise")

@@ -199,7 +199,7 @@ def instantiate(config):
             CLIPTextModel.from_pretrained = original
 
 
-def randomise(part):
+def randomize(part):
     """Gives every layer an output of its input's size, including layers that sgm initializes with zeros."""
     for name, module in part.named_modules():
         if isinstance(module, torch.nn.Embedding):
@@ -288,11 +288,11 @@ def build(name, folder):
     model = instantiate(config)
     # one VAE for all, so that a refiner can continue with another checkpoint's latents
     torch.manual_seed(0)
-    randomise(model.first_stage_model)
+    randomize(model.first_stage_model)
     fit_vae(model)
     torch.manual_seed(variant.seed)
-    randomise(model.conditioner)
-    randomise(model.model)
+    randomize(model.conditioner)
+    randomize(model.model)
     fit_unet(model, variant)
     prefixes = ("model.", "first_stage_model.", "conditioner.")
     weights = {k: v for k, v in model.state_dict().items() if k.startswith(prefixes)}

@@ -162,7 +162,8 @@ class Features:
     @cached_property
     def has_sdxl_inpainting(self) -> bool:
         """Whether the WebUI supports SDXL checkpoints for inpainting."""
-        return "sdxl_inpaint" in (self.folder / "modules" / "sd_models_xl.py").read_text(encoding="utf-8")
+        file = self.folder / "modules" / "sd_models_xl.py"
+        return not self.is_configured or "sdxl_inpaint" in file.read_text(encoding="utf-8")
 
     @cached_property
     def has_v_prediction(self) -> bool:

@@ -12,8 +12,8 @@ from .compare import LIMIT, SAME, difference
 from .controlnet import with_unit
 from .controlnet_models import CONTROL, connections, make
 from .jobs import Jobs
+from .reference import replay
 from .selection import long, needs
-from .test_accuracy import replay
 
 pytestmark = long
 

@@ -73,7 +73,7 @@ def test_other_samplers_match_the_demo(loras, jobs, webui, model, name):
 def test_images_match_captions_only_with_the_lora(loras, jobs):
     classifier, scenes = load_classifier(), get_captions(4)
 
-    def classifier_images(lora):
+    def classify_images(lora):
         accuracies = []
         for scene in scenes:
             pixels = torch.from_numpy(run(jobs, prompt=scene.caption + lora, batch_size=4).pixels).float()
@@ -81,4 +81,4 @@ def test_images_match_captions_only_with_the_lora(loras, jobs):
             accuracies.append(get_accuracy(classifier, images, [scene] * 4).mean())
         return float(torch.stack(accuracies).mean())
 
-    assert classifier_images(LORA) > 0.95 > classifier_images("")
+    assert classify_images(LORA) > 0.95 > classify_images("")

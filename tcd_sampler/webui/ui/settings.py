@@ -4,10 +4,10 @@ import gradio as gr
 from modules import shared
 
 from ... import __version__
+from ...advice import DISTILLED
 from ...errors import UserError
 from ...gamma import DEFAULT_GAMMA
 from ...messages import BAD_SWITCH, BAD_TEXT
-from ..advice import DISTILLED
 from ..compat.guidance import supports_single_pass
 from ..compat.options import add_option, get_option, remove_option
 from ..names import (
