@@ -36,6 +36,9 @@ def pytest_addoption(parser):
     )
     parser.addoption("--screenshots", type=Path, metavar="DIR", help="where to put the README's images of the WebUI")
     parser.addoption("--slow", action="store_true", help="run the slow tests outside tests/webui too")
+    parser.addoption(
+        "--worker", type=Path, metavar="DIR", help="another WebUI's folder, for the worker in test_distributed.py"
+    )
     parser.addoption("--webui", type=Path, metavar="DIR", help="a WebUI's folder, to run the tests in tests/webui with")
 
 

@@ -39,8 +39,8 @@ def start_webui(request, tmp_path_factory, hub):
     """Returns a function that makes the WebUI of --webui with this extension, the probe and other extensions."""
     checkpoints = tmp_path_factory.mktemp("models") / "Stable-diffusion"
 
-    def start(*extensions, this=THIS, ui_config=None, flags=(), **changed):
-        folder = request.config.getoption("--webui").expanduser().resolve()
+    def start(*extensions, folder=None, this=THIS, ui_config=None, flags=(), **changed):
+        folder = (folder or request.config.getoption("--webui")).expanduser().resolve()
         others = {extension.name: extension for extension in (HERE / "probe", *extensions)}
         settings = dict(setting.split("=", 1) for setting in request.config.getoption("--setting"))
         data, extensions = tmp_path_factory.mktemp("data"), {**this, **others}

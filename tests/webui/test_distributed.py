@@ -19,6 +19,7 @@ CHEAP = {"width": 64, "height": 64, "steps": 3, "batch_size": 2}
 LEFT_OUT = dict.fromkeys(("sampler_name", "steps", "cfg_scale"), NOTHING)
 HIRES = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.6}
 MASTERS, WORKERS = 0.2, 0.9  # their default gammas in the settings
+SETTINGS = {"sd_model_checkpoint": "small-sd15.safetensors"}  # every WebUI accepts it
 IDLE, DISABLED = 1, 5  # the extension's numbers for a worker's states
 
 FOLDERS = {
@@ -35,7 +36,7 @@ HIRES_PROMPT = re.compile("in get_hr_(?:negative_)?prompt\n")
 @pytest.fixture(scope="module")
 def worker(request, start_webui):
     find_extension(request, NAME)  # skips the tests before the worker starts
-    with start_webui(tcd_default_gamma=WORKERS) as worker:
+    with start_webui(folder=request.config.getoption("--worker"), tcd_default_gamma=WORKERS, **SETTINGS) as worker:
         yield worker
 
 
@@ -81,8 +82,9 @@ def difference(one, other):
 
 
 def normalize(result):
-    """Returns the infotexts without the extension's own entry, and with each number in its shortest form."""
-    return [re.sub(r"(?<=\d)\.0(?=,)|, Worker Label: worker$", "", text) for text in result.info["infotexts"]]
+    """Returns the infotexts with each number in its shortest form, and without entries that differ between machines."""
+    differing = r"(?<=\d)\.0(?=,)|, Version: \S+|, Worker Label: worker$"
+    return [re.sub(differing, "", text) for text in result.info["infotexts"]]
 
 
 def gammas(result, key="TCD gamma"):
@@ -106,7 +108,8 @@ def master(request, start_webui, worker, tmp_path_factory):
     (folder / "distributed-config.json").write_text(json.dumps(make_config(worker.port)), encoding="utf-8")
     [this] = THIS.values()
     # with a grid, which the API omits, the extension would miscount the images
-    with start_webui(folder, this={ours: this}, tcd_default_gamma=MASTERS, return_grid=False) as webui:
+    changed = {"tcd_default_gamma": MASTERS, "return_grid": False, **SETTINGS}
+    with start_webui(folder, this={ours: this}, **changed) as webui:
         yield Master(webui, worker, folder, Jobs(webui, tmp_path_factory.mktemp("records")))
 
 
