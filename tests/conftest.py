@@ -29,7 +29,10 @@ def pytest_addoption(parser):
     )
     parser.addoption("--long", action="store_true", help="run the long tests in tests/webui too")
     parser.addoption(
-        "--sdxl", action="store_true", help="have Forge and its forks start with checkpoints in SDXL's layout, of 10 GB"
+        "--sdxl",
+        type=Path,
+        metavar="DIR",
+        help="start Forge and its forks with checkpoints in SDXL's layout, kept in DIR",
     )
     parser.addoption(
         "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting that the WebUI starts with"

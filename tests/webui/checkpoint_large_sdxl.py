@@ -4,9 +4,13 @@ They accept only text encoders and a VAE of full size, and a UNet with SDXL's de
 the same width. The weights are random. Each checkpoint has 2.4 GB.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from . import checkpoint_layers
 from .checkpoint_layers import TOKENS, VOCABULARY, Shapes, Unet, layer, make_weights, text_encoder, vae, write_weights
 
 TEXT_WIDTH, TEXT_LAYERS = 1280, 32
@@ -52,12 +56,22 @@ def open_clip(model: str) -> Shapes:
     yield f"{model}.logit_scale", ()
 
 
-def write(folder: Path, name: str) -> None:
-    """Writes one checkpoint."""
-    variant = VARIANTS[name]
-    weights = {}
+def list_files(folder: Path) -> list[Path]:
+    """Returns the files of all variants, in a subfolder for this version of the code. Writes the missing ones."""
+    sources = Path(__file__), Path(checkpoint_layers.__file__)
+    version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
+    files = [folder / version / f"{name}.safetensors" for name in VARIANTS]
+    for file in files:
+        if not file.exists():
+            part = file.with_suffix(".part")
+            write_weights(part, make_checkpoint(VARIANTS[file.stem]))
+            part.rename(file)
+    return files
+
+
+def make_checkpoint(variant: Variant) -> dict[str, torch.Tensor]:
+    """Returns the weights of a checkpoint."""
+    weights = make_weights(UNET.shapes(variant.channels), variant.seed)
     for part in (text_encoder(TEXT), open_clip(OPEN_CLIP), vae(), ((mark, (1,)) for mark in variant.marks)):
         weights.update(make_weights(part, 0))
-    write_weights(
-        folder / f"{name}.safetensors", {**weights, **make_weights(UNET.shapes(variant.channels), variant.seed)}
-    )
+    return weights

@@ -45,6 +45,7 @@ def start_webui(request, tmp_path_factory, hub):
         settings = dict(setting.split("=", 1) for setting in request.config.getoption("--setting"))
         data, extensions = tmp_path_factory.mktemp("data"), {**this, **others}
         sdxl = request.config.getoption("--sdxl")
+        sdxl = sdxl and sdxl.expanduser().resolve()
         webui = WebUI(folder, data, checkpoints, extensions, ui_config, {**settings, **changed}, sdxl)
         webui.environment["HF_ENDPOINT"] = hub.address
         packages = find_packages(request.config)

@@ -39,8 +39,8 @@ class Features:
     python: Path
     """Its own interpreter."""
 
-    wants_sdxl: bool
-    """Whether to use a checkpoint in SDXL's layout if the WebUI accepts only models of full size."""
+    sdxl_folder: Path | None
+    """A folder with checkpoints in SDXL's layout, for WebUIs that accept only models of full size."""
 
     def get(self, path: str) -> object:
         raise NotImplementedError
@@ -76,7 +76,7 @@ class Features:
         """The checkpoint's name. Variants add "-inpaint", "-v" or "-refiner"."""
         if self.is_configured:
             return "tiny-sdxl"
-        return "large-sdxl" if self.wants_sdxl else "small-sd15"
+        return "large-sdxl" if self.sdxl_folder else "small-sd15"
 
     def component(self, elem_id: str) -> dict | None:
         """Returns the properties of one of the page's components, or None."""

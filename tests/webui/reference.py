@@ -3,11 +3,20 @@
 import diffusers
 import pytest
 import torch
+from diffusers.schedulers.scheduling_tcd import rescale_zero_terminal_snr
 
 from .compare import distance
 
 LEAST_ALPHA = 4.8973451890853435e-08
 """The last alpha_bar of the WebUIs with a zero terminal SNR; diffusers has 0."""
+
+
+def get_zero_snr_table():
+    """Returns alpha_bar by diffusers' function, (1000,). The scheduler's own, in float32, is less precise."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    table = (1 - rescale_zero_terminal_snr(betas)).cumprod(0).float()
+    table[-1] = LEAST_ALPHA
+    return table
 
 
 def replay(record, gamma, start=None, zero_snr=False):
@@ -19,11 +28,10 @@ def replay(record, gamma, start=None, zero_snr=False):
     final = torch.from_numpy(record["final"][-1]) if "final" in record else None
     sigmas = torch.from_numpy(record["sigma"]).reshape(-1, 1, 1, 1, 1)
     scheduler = diffusers.TCDScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="sample",
-        rescale_betas_zero_snr=zero_snr,
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="sample"
     )  # fmt: skip
     if zero_snr:
-        scheduler.alphas_cumprod[-1] = LEAST_ALPHA
+        scheduler.alphas_cumprod = get_zero_snr_table()
     table = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
     timesteps = [int((table - sigma).abs().argmin()) for sigma in sigmas]
     scheduler.set_timesteps(timesteps=timesteps)

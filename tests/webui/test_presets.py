@@ -159,7 +159,7 @@ def test_own_presets(follow, jobs, webui, own_presets):
     assert sentence == messages.NO_SAMPLER.format(preset="'mine'", sampler="'Gone'")
     own_presets.write_text("{", encoding="utf-8")
     sentence = jobs.refused(None, None, "mine", **SMALL)
-    assert sentence.startswith(f"{own_presets.name} cannot be read (")
+    assert sentence.startswith(messages.CANNOT_READ_PRESETS.format(file=own_presets.name, reason=""))
     assert str(webui.data) not in sentence
     assert own_presets.read_text(encoding="utf-8") == "{"
 

@@ -45,9 +45,9 @@ class WebUI(Features):
         extensions: dict[str, Path],
         ui_config: dict[str, object] | None = None,
         settings: dict[str, str] | None = None,
-        wants_sdxl: bool = False,
+        sdxl_folder: Path | None = None,
     ) -> None:
-        self.folder, self.data, self.wants_sdxl = folder, data, wants_sdxl
+        self.folder, self.data, self.sdxl_folder = folder, data, sdxl_folder
         self.python = find_python(folder)
         self.environment = get_environment()
         self.code = data / "webui"
@@ -73,13 +73,15 @@ class WebUI(Features):
         return {".git", "__pycache__"} | (own if Path(folder) == self.folder else set())
 
     def make_checkpoints(self, folder: Path) -> None:
-        """Makes the checkpoints that do not exist yet."""
-        for kind in (checkpoint_sd15, *([checkpoint_large_sdxl] if self.model == "large-sdxl" else [])):
-            for name in kind.VARIANTS:
-                if name == "small-sd15-edit" and not self.is_configured:
-                    continue  # these WebUIs do not support editing checkpoints
-                if not (folder / f"{name}.safetensors").exists():
-                    kind.write(folder, name)
+        """Creates the missing checkpoints."""
+        for name in checkpoint_sd15.VARIANTS:
+            if name == "small-sd15-edit" and not self.is_configured:
+                continue  # the WebUI does not support this kind
+            if not (folder / f"{name}.safetensors").exists():
+                checkpoint_sd15.write(folder, name)
+        if self.model == "large-sdxl" and not (folder / "large-sdxl.safetensors").exists():
+            for file in checkpoint_large_sdxl.list_files(self.sdxl_folder):
+                (folder / file.name).symlink_to(file)
         if self.is_configured and not (folder / "tiny-sdxl.safetensors").exists():
             script = Path(__file__).with_name("checkpoint_sdxl.py")
             command = [self.python, script, folder]
