@@ -33,7 +33,7 @@ PRESETS = {preset.name for preset in BUILT_IN}
 
 
 def test_translations_messages_and_labels_are_found():
-    assert [*FILES] == ["zh_CN"]
+    assert "zh_CN" in FILES
     assert len(TEMPLATES) == len(set(TEMPLATES.values())) > 50
     assert len(LABELS) >= 10
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ..webui.report import COLUMNS
+
 ROOT = Path(__file__).parents[2]
 LAB = "tcd_sampler.lab"
 WEBUI = "tcd_sampler.webui"
@@ -220,3 +222,7 @@ def test_tests_do_not_import_from_other_tests():
         if any(re.match("test_|conftest$", part) for part in name.split("."))
     ]
     assert not found, list_lines(found)
+
+
+def test_the_report_has_a_column_for_each_file_of_webui_tests():
+    assert COLUMNS.keys() == {path.stem for path in (ROOT / "tests" / "webui").glob("test_*.py")}

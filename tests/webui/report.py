@@ -25,6 +25,7 @@ FOLDER = Path.home() / ".cache" / "sd-webui-tcd" / "webuis"
 PACKAGES = ["torch", "gradio", "pydantic"]
 COLUMNS = {
     "test_accuracy": "latents",
+    "test_half_precision": "half precision",
     "test_single_pass": "CFG 1",
     "test_controlnet": "ControlNet",
     "test_seeds": "seeds",
@@ -44,6 +45,7 @@ COLUMNS = {
     "test_reload": "reload",
     "test_start": "start",
     "test_other_extensions": "extensions",
+    "test_forge_extensions": "built-in extensions",
     "test_distributed": "distributed",
 }
 """The table's column titles, by test file."""
