@@ -43,9 +43,10 @@ def jobs(webui, tmp_path_factory):
 
 
 @pytest.mark.parametrize("gamma", [0, 0.3])
-def test_controlnet(jobs, gamma):
+def test_controlnet(jobs, webui, gamma):
     plain = jobs.txt2img(gamma)
-    unit = with_unit(model=CONTROLNET, module="None", weight=0.5)
+    [model] = [name for name in webui.get("/controlnet/model_list")["model_list"] if name.startswith(CONTROLNET)]
+    unit = with_unit(model=model, module="None", weight=0.5)
     result = jobs.txt2img(gamma, record=True, **unit)
     assert max(replay(result.record, gamma)[0]) <= LIMIT
     assert result.rows == 1
