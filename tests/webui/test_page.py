@@ -41,13 +41,12 @@ def test_a_preset_alone_generates_what_the_caption_describes(miniature, page):
 @pytest.fixture
 def tcd_for_xl(webui):
     """Makes TCD the sampler of the UI preset xl in Forge and Neo."""
-    before = webui.get("/sdapi/v1/options")
-    needs("xl_t2i_sampler" in before, "UI presets")
+    needs(setting := webui.component("setting_xl_t2i_sampler"), "UI presets")
+    preset = webui.get("/sdapi/v1/options")["forge_preset"]
     assert webui.post("/sdapi/v1/options", {"xl_t2i_sampler": "TCD"})[0] == 200
     yield
-    assert (
-        webui.post("/sdapi/v1/options", {name: before[name] for name in ("xl_t2i_sampler", "forge_preset")})[0] == 200
-    )
+    before = {"xl_t2i_sampler": setting["value"], "forge_preset": preset}
+    assert webui.post("/sdapi/v1/options", before)[0] == 200
 
 
 def test_the_slider_follows_the_ui_preset(tcd_for_xl, page):
