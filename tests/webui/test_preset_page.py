@@ -272,6 +272,7 @@ def test_in_chinese(browser, start_webui):
         page.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()
         page.page.get_by_text("（设置可能有问题时，在图像下方提示）").wait_for()
         page.page.close()
-        status, body = webui.post("/sdapi/v1/txt2img", {"alwayson_scripts": {"TCD": {"args": [7]}}})
+        job = {"sampler_name": "TCD", "alwayson_scripts": {"TCD": {"args": [7]}}}
+        status, body = webui.post("/sdapi/v1/txt2img", job)
         assert status == 422
-        assert body["detail"].startswith("TCD 伽马")
+        assert body["detail"].startswith("“TCD 伽马”")
