@@ -154,10 +154,9 @@ class Features:
         return subprocess.run([self.python, "-c", code], capture_output=True).returncode == 0
 
     @cached_property
-    def has_flow_prediction(self) -> bool:
-        """Whether it has a class for models such as SD3."""
-        files = [self.folder / "backend/modules/k_prediction.py", self.folder / "ldm_patched/modules/model_sampling.py"]
-        return any("DiscreteFlow(" in file.read_text(encoding="utf-8") for file in files if file.exists())
+    def has_predictors(self) -> bool:
+        """Whether the loaded model has an object for its kind of prediction, as in Forge."""
+        return (self.folder / "backend" / "modules" / "k_prediction.py").exists()
 
     @cached_property
     def has_sdxl_inpainting(self) -> bool:

@@ -96,7 +96,8 @@ def test_flow_models(jobs):
 
 
 def test_flow_prediction_of_the_webuis_own(jobs, webui):
-    needs(webui.has_flow_prediction, "flow models")
+    needs(webui.has_predictors, "predictors")
+    jobs.txt2img(steps=1)  # loads the model
     assert jobs.refused(actions="flow-prediction") == messages.NOT_A_DIFFUSION_MODEL
 
 

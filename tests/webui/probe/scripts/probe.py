@@ -114,14 +114,11 @@ MODELS = {"flow": property(get_flow_model), "flow-first": property(get_flow_mode
 
 
 def use_flow_prediction():
-    """Has the loaded model predict as flow models do, by the host's own class; returns what takes that back."""
+    """Makes Forge's loaded model predict as flow models do, by Forge's own class. Returns what restores it."""
     unet = shared.sd_model.forge_objects.unet.model
-    name = "predictor" if hasattr(unet, "predictor") else "model_sampling"
-    own = getattr(unet, name)
-    module = sys.modules[type(own).__module__]
-    flow = getattr(module, "PredictionDiscreteFlow", None) or module.ModelSamplingDiscreteFlow
-    setattr(unet, name, flow())
-    return lambda: setattr(unet, name, own)
+    own = unet.predictor
+    unet.predictor = sys.modules[type(own).__module__].PredictionDiscreteFlow()
+    return lambda: setattr(unet, "predictor", own)
 
 
 def publish(size, sha256):
