@@ -95,7 +95,7 @@ def test_flow_models(jobs):
     assert jobs.refused(actions="flow") == messages.NOT_A_DIFFUSION_MODEL
 
 
-def test_flow_prediction_of_the_webuis_own(jobs, webui):
+def test_the_webuis_own_flow_prediction(jobs, webui):
     needs(webui.has_predictors, "predictors")
     jobs.txt2img(steps=1)  # loads the model
     assert jobs.refused(actions="flow-prediction") == messages.NOT_A_DIFFUSION_MODEL
