@@ -9,6 +9,7 @@ import logging
 import pickle
 import sys
 from contextlib import closing
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,7 +118,9 @@ def use_flow_prediction():
     """Makes Forge's loaded model predict as flow models do, by Forge's own class. Returns what restores it."""
     unet = shared.sd_model.forge_objects.unet.model
     own = unet.predictor
-    unet.predictor = sys.modules[type(own).__module__].PredictionDiscreteFlow()
+    flow = sys.modules[type(own).__module__].PredictionDiscreteFlow
+    arguments = [SimpleNamespace(sampling_settings={})] if "model_config" in signature(flow).parameters else []  # Neo's
+    unet.predictor = flow(*arguments)
     return lambda: setattr(unet, "predictor", own)
 
 
