@@ -11,13 +11,24 @@ from pathlib import Path
 import torch
 
 from . import checkpoint_layers
-from .checkpoint_layers import TOKENS, VOCABULARY, Shapes, Unet, layer, make_weights, text_encoder, vae, write_weights
+from .checkpoint_layers import (
+    TOKENS,
+    UNET_WIDTH,
+    VOCABULARY,
+    Shapes,
+    Unet,
+    layer,
+    make_weights,
+    text_encoder,
+    vae,
+    write_weights,
+)
 
 TEXT_WIDTH, TEXT_LAYERS = 1280, 32
 """Sizes of OpenCLIP's text encoder."""
 
 TEXT, OPEN_CLIP = "conditioner.embedders.0.transformer.text_model", "conditioner.embedders.1.model"
-UNET = Unet(depths=(0, 2, 10), text_width=2048, size_width=2816)
+UNET = Unet(widths=(UNET_WIDTH,) * 3, depths=(0, 2, 10), middle_depth=10, text_width=2048, size_width=2816)
 
 
 @dataclass(frozen=True)

@@ -53,54 +53,70 @@ def text_encoder(model: str) -> Shapes:
 
 @dataclass(frozen=True)
 class Unet:
-    """A UNet whose levels all have one width."""
+    """A UNet in the layout of SD 1.5 or SDXL."""
+
+    widths: tuple[int, ...]
+    """Width of each level."""
 
     depths: tuple[int, ...]
     """Number of transformer blocks in each level's attentions."""
 
-    text_width: int
+    middle_depth: int
+    text_width: int = TEXT_WIDTH
     size_width: int = 0
     """Width of the size conditioning, or 0 if there is none."""
 
     projects_by_convolution: bool = False
 
+    @property
+    def time_width(self) -> int:
+        return 4 * self.widths[0]
+
+    @property
+    def skipped_widths(self) -> list[int]:
+        """The widths of the skip connections, from the first to the last."""
+        levels = [width for width in self.widths for _ in range(3)]  # two blocks, and one that halves the size
+        return [self.widths[0], *levels[:-1]]
+
     def shapes(self, channels: int) -> Shapes:
         model = "model.diffusion_model"
         yield from self.encoder(model, channels)
-        for i, (depth, last) in enumerate((depth, j == 2) for depth in reversed(self.depths) for j in range(3)):
-            block = f"{model}.output_blocks.{i}"
-            yield from self.block(block, 2 * UNET_WIDTH, depth)
-            if last and i < 3 * (len(self.depths) - 1):
-                yield from layer(f"{block}.2.conv", UNET_WIDTH, UNET_WIDTH, 3, 3)
-        yield from layer(f"{model}.out.0", UNET_WIDTH)
-        yield from layer(f"{model}.out.2", 4, UNET_WIDTH, 3, 3)
+        before, skipped = self.widths[-1], self.skipped_widths
+        for i in range(3 * len(self.widths)):
+            level = len(self.widths) - 1 - i // 3
+            width, depth = self.widths[level], self.depths[level]
+            yield from self.block(f"{model}.output_blocks.{i}", before + skipped.pop(), width, depth)
+            if level > 0 and i % 3 == 2:
+                yield from layer(f"{model}.output_blocks.{i}.{2 if depth else 1}.conv", width, width, 3, 3)
+            before = width
+        yield from layer(f"{model}.out.0", before)
+        yield from layer(f"{model}.out.2", 4, before, 3, 3)
 
     def encoder(self, model: str, channels: int) -> Shapes:
-        """The half that a ControlNet has too."""
-        yield from layer(f"{model}.time_embed.0", TIME_WIDTH, UNET_WIDTH)
-        yield from layer(f"{model}.time_embed.2", TIME_WIDTH, TIME_WIDTH)
+        """Yields the half that UNets and ControlNets have in common."""
+        yield from layer(f"{model}.time_embed.0", self.time_width, self.widths[0])
+        yield from layer(f"{model}.time_embed.2", self.time_width, self.time_width)
         if self.size_width:
-            yield from layer(f"{model}.label_emb.0.0", TIME_WIDTH, self.size_width)
-            yield from layer(f"{model}.label_emb.0.2", TIME_WIDTH, TIME_WIDTH)
-        yield from layer(f"{model}.input_blocks.0.0", UNET_WIDTH, channels, 3, 3)
-        blocks = itertools.count(1)
-        for level, depth in enumerate(self.depths):
+            yield from layer(f"{model}.label_emb.0.0", self.time_width, self.size_width)
+            yield from layer(f"{model}.label_emb.0.2", self.time_width, self.time_width)
+        yield from layer(f"{model}.input_blocks.0.0", self.widths[0], channels, 3, 3)
+        blocks, before = itertools.count(1), self.widths[0]
+        for level, (width, depth) in enumerate(zip(self.widths, self.depths)):
             for _ in range(2):
-                yield from self.block(f"{model}.input_blocks.{next(blocks)}", UNET_WIDTH, depth)
-            if level < len(self.depths) - 1:
-                yield from layer(f"{model}.input_blocks.{next(blocks)}.0.op", UNET_WIDTH, UNET_WIDTH, 3, 3)
-        yield from self.block(f"{model}.middle_block", UNET_WIDTH, self.depths[-1])
-        yield from unet_resblock(f"{model}.middle_block.2", UNET_WIDTH)
+                yield from self.block(f"{model}.input_blocks.{next(blocks)}", before, width, depth)
+                before = width
+            if level < len(self.widths) - 1:
+                yield from layer(f"{model}.input_blocks.{next(blocks)}.0.op", width, width, 3, 3)
+        yield from self.block(f"{model}.middle_block", before, before, self.middle_depth)
+        yield from unet_resblock(f"{model}.middle_block.2", before, before, self.time_width)
 
-    def block(self, name: str, width_in: int, depth: int) -> Shapes:
-        yield from unet_resblock(f"{name}.0", width_in)
+    def block(self, name: str, width_in: int, width: int, depth: int) -> Shapes:
+        yield from unet_resblock(f"{name}.0", width_in, width, self.time_width)
         if depth:
-            yield from transformer(
-                f"{name}.1", text_width=self.text_width, depth=depth, by_convolution=self.projects_by_convolution
-            )
+            yield from transformer(f"{name}.1", width, self.text_width, depth, self.projects_by_convolution)
 
 
-def unet_resblock(name: str, width_in: int, width: int = UNET_WIDTH, time_width: int = TIME_WIDTH) -> Shapes:
+def unet_resblock(name: str, width_in: int, width: int, time_width: int) -> Shapes:
     yield from layer(f"{name}.in_layers.0", width_in)
     yield from layer(f"{name}.in_layers.2", width, width_in, 3, 3)
     yield from layer(f"{name}.emb_layers.1", width, time_width)
@@ -110,10 +126,8 @@ def unet_resblock(name: str, width_in: int, width: int = UNET_WIDTH, time_width:
         yield from layer(f"{name}.skip_connection", width, width_in, 1, 1)
 
 
-def transformer(
-    name: str, width: int = UNET_WIDTH, text_width: int = TEXT_WIDTH, depth: int = 1, by_convolution: bool = True
-) -> Shapes:
-    """Attention blocks. Their projections are convolutions in SD 1.5 and linear in SDXL."""
+def transformer(name: str, width: int, text_width: int, depth: int, by_convolution: bool) -> Shapes:
+    """Yields the weights of an attention. Its projections are convolutions in SD 1.5 and linear in SDXL."""
     projection = (width, width, 1, 1) if by_convolution else (width, width)
     yield from layer(f"{name}.norm", width)
     yield from layer(f"{name}.proj_in", *projection)

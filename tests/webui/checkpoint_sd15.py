@@ -48,7 +48,7 @@ VARIANTS = {
 }
 
 TEXT = "cond_stage_model.transformer.text_model"
-UNET = Unet(depths=(1,), text_width=TEXT_WIDTH, projects_by_convolution=True)
+UNET = Unet(widths=(UNET_WIDTH,), depths=(1,), middle_depth=1, projects_by_convolution=True)
 
 
 def write(folder: Path, name: str) -> None:

@@ -14,23 +14,26 @@ from safetensors.torch import save_file
 
 from .checkpoint_layers import (
     TEXT_WIDTH,
+    UNET_WIDTH,
     Shapes,
+    Unet,
     copy,
     layer,
     make_weight,
     make_weights,
     text_encoder,
-    transformer,
-    unet_resblock,
     vae,
     write_weights,
 )
-from .checkpoint_layers import UNET_WIDTH as FULL_WIDTH
 from .checkpoint_sd15 import TEXT, Variant, model_config, write_text_config
 
-WIDTH = FULL_WIDTH // 5
 LEVELS = [1, 2, 4, 4]
 """Each level's width, as a multiple of the first level's."""
+
+UNET = Unet(
+    widths=tuple(multiple * UNET_WIDTH // 5 for multiple in LEVELS),
+    depths=(1, 1, 1, 0), middle_depth=1, projects_by_convolution=True,
+)  # fmt: skip
 
 CHECKPOINT = "control-sd15"
 CANNY, DEPTH, IP_ADAPTER = "control_v11p_sd15_canny", "control_v11f1p_sd15_depth", "ip-adapter_sd15"
@@ -47,58 +50,9 @@ HINT_GAIN = 1.7
 """The gain of these convolutions. The activation after each of them halves its input."""
 
 
-def encoder(model: str) -> Shapes:
-    """Yields the half that UNets and ControlNets have in common."""
-    time_width = 4 * WIDTH
-    yield from layer(f"{model}.time_embed.0", time_width, WIDTH)
-    yield from layer(f"{model}.time_embed.2", time_width, time_width)
-    yield from layer(f"{model}.input_blocks.0.0", WIDTH, 4, 3, 3)
-    before, i = WIDTH, 1
-    for level, multiple in enumerate(LEVELS):
-        width = multiple * WIDTH
-        for _ in range(2):
-            yield from unet_resblock(f"{model}.input_blocks.{i}.0", before, width, time_width)
-            if level < 3:
-                yield from transformer(f"{model}.input_blocks.{i}.1", width)
-            before, i = width, i + 1
-        if level < 3:
-            yield from layer(f"{model}.input_blocks.{i}.0.op", width, width, 3, 3)
-            i += 1
-    yield from unet_resblock(f"{model}.middle_block.0", before, before, time_width)
-    yield from transformer(f"{model}.middle_block.1", before)
-    yield from unet_resblock(f"{model}.middle_block.2", before, before, time_width)
-
-
-def get_skipped_widths() -> list[int]:
-    """Returns the widths of the skip connections."""
-    widths = [WIDTH]
-    for level, multiple in enumerate(LEVELS):
-        widths += [multiple * WIDTH] * (2 if level == 3 else 3)
-    return widths
-
-
-def unet() -> Shapes:
-    model = "model.diffusion_model"
-    yield from encoder(model)
-    skipped = get_skipped_widths()
-    before = LEVELS[-1] * WIDTH
-    for i in range(12):
-        level = 3 - i // 3
-        width = LEVELS[level] * WIDTH
-        block = f"{model}.output_blocks.{i}"
-        yield from unet_resblock(f"{block}.0", before + skipped.pop(), width, 4 * WIDTH)
-        if level < 3:
-            yield from transformer(f"{block}.1", width)
-        if level > 0 and i % 3 == 2:
-            yield from layer(f"{block}.{1 if level == 3 else 2}.conv", width, width, 3, 3)
-        before = width
-    yield from layer(f"{model}.out.0", WIDTH)
-    yield from layer(f"{model}.out.2", 4, WIDTH, 3, 3)
-
-
 def controlnet() -> Shapes:
-    yield from encoder(CONTROL)
-    yield from connections(get_skipped_widths())
+    yield from UNET.encoder(CONTROL, 4)
+    yield from connections(UNET.skipped_widths)
 
 
 def connections(widths: list[int]) -> Shapes:
@@ -120,9 +74,9 @@ def ip_adapter(widths: list[int], context: int) -> Shapes:
 
 
 def get_attention_widths() -> list[int]:
-    down = [multiple for multiple in LEVELS[:3] for _ in range(2)]
-    up = [multiple for multiple in LEVELS[2::-1] for _ in range(3)]
-    return [multiple * WIDTH for multiple in (*down, *up, LEVELS[-1])]
+    down = [width for width in UNET.widths[:3] for _ in range(2)]
+    up = [width for width in UNET.widths[2::-1] for _ in range(3)]
+    return [*down, *up, UNET.widths[-1]]
 
 
 def make(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
@@ -149,12 +103,12 @@ def make_encoded_image() -> str:
 
 
 def write_checkpoint(folder: Path) -> None:
-    weights = {**make(text_encoder(TEXT), 0), **make(vae(), 0), **make(unet(), 0)}
+    weights = {**make(text_encoder(TEXT), 0), **make(vae(), 0), **make(UNET.shapes(4), 0)}
     folder = folder.resolve()  # the text encoder is beside the checkpoints themselves, not beside a link to them
     write_weights(folder / f"{CHECKPOINT}.safetensors", weights)
     config = model_config(Variant(), write_text_config(folder))
     config["params"]["unet_config"]["params"].update(
-        model_channels=WIDTH, attention_resolutions=[4, 2, 1], channel_mult=LEVELS
+        model_channels=UNET.widths[0], attention_resolutions=[4, 2, 1], channel_mult=LEVELS
     )
     (folder / f"{CHECKPOINT}.yaml").write_text(json.dumps({"model": config}), encoding="utf-8")
 

@@ -7,7 +7,6 @@ import pytest
 from safetensors.torch import save_file
 
 from . import checkpoint_large_sdxl, checkpoint_sd15
-from .checkpoint_layers import UNET_WIDTH
 from .compare import LIMIT, SAME, difference
 from .controlnet import with_unit
 from .controlnet_models import CONTROL, connections, make
@@ -22,9 +21,8 @@ CONTROLNET = "random-controlnet"
 
 def write_controlnet(file, model):
     unet = (checkpoint_large_sdxl if model == "large-sdxl" else checkpoint_sd15).UNET
-    skipped = [UNET_WIDTH] * 3 * len(unet.depths)
     file.parent.mkdir(parents=True)
-    save_file({**make(unet.encoder(CONTROL, 4), 1), **make(connections(skipped), 2)}, file)
+    save_file({**make(unet.encoder(CONTROL, 4), 1), **make(connections(unet.skipped_widths), 2)}, file)
 
 
 @pytest.fixture(scope="module")
