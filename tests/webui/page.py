@@ -108,6 +108,11 @@ class Page:
     def tab(self, name):
         self.page.locator("#tabs > .tab-nav button").get_by_text(name).click()  # ignores upper and lower case
 
+    def open_settings(self):
+        """Opens the extension's section of the settings."""
+        self.tab("Settings")
+        self.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()
+
     def paste(self, infotext, tab="txt2img"):
         self(f"{tab}_prompt").locator("textarea").fill(infotext)
         self.page.locator("#paste:visible").click()

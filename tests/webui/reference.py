@@ -29,7 +29,7 @@ def replay(record, gamma, start=None, zero_snr=False):
     sigmas = torch.from_numpy(record["sigma"]).reshape(-1, 1, 1, 1, 1)
     scheduler = diffusers.TCDScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="sample"
-    )  # fmt: skip
+    )
     if zero_snr:
         scheduler.alphas_cumprod = get_zero_snr_table()
     table = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()

@@ -158,8 +158,7 @@ def test_send_to_img2img_keeps_gamma(page):
 
 @long
 def test_the_settings_page_has_the_default(page):
-    page.tab("Settings")
-    page.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()
+    page.open_settings()
     assert float(page.number("setting_tcd_default_gamma").input_value()) == 0.3
 
 

@@ -268,8 +268,7 @@ def test_in_chinese(browser, start_webui):
         assert page("txt2img_tcd_preset").locator("span").first.inner_text() == "TCD 预设"
         page.make_small()
         assert "没有启用 TCD LoRA，且" in page.generate()
-        page.tab("Settings")
-        page.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()
+        page.open_settings()
         page.page.get_by_text("（设置可能有问题时，在图像下方提示）").wait_for()
         page.page.close()
         job = {"sampler_name": "TCD", "alwayson_scripts": {"TCD": {"args": [7]}}}

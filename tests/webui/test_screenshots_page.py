@@ -110,8 +110,7 @@ def test_xyz_plot(page, save):
 
 
 def test_settings(page, save):
-    page.tab("Settings")
-    page.page.locator("#settings > .tab-nav button").get_by_text("TCD", exact=True).click()
+    page.open_settings()
     assert float(page.number("setting_tcd_default_gamma").input_value()) == 0.3
     save(page, "settings", page("settings_tcd"))
 
