@@ -18,6 +18,7 @@ from .checkpoint_layers import (
     Shapes,
     Unet,
     layer,
+    make_deep_weight,
     make_weights,
     text_encoder,
     vae,
@@ -82,7 +83,7 @@ def list_files(folder: Path) -> list[Path]:
 
 def make_checkpoint(variant: Variant) -> dict[str, torch.Tensor]:
     """Returns the weights of a checkpoint."""
-    weights = make_weights(UNET.shapes(variant.channels), variant.seed)
+    weights = make_weights(UNET.shapes(variant.channels), variant.seed, make_deep_weight)
     for part in (text_encoder(TEXT), open_clip(OPEN_CLIP), vae(), ((mark, (1,)) for mark in variant.marks)):
         weights.update(make_weights(part, 0))
     return weights

@@ -193,7 +193,7 @@ def vae() -> Shapes:
 # last norm's activation restores what a SPREADING one has spread.
 SPREADING = (".input_blocks.0.0.weight", ".conv_in.weight")
 GATHERING = (".out.2.weight", ".conv_out.weight")
-PASSING = ("nin_shortcut.weight", "sample.conv.weight", ".2.conv.weight", ".op.weight", "quant_conv.weight")
+PASSING = ("skip_connection.weight", "nin_shortcut.weight", "sample.conv.weight", "quant_conv.weight")
 BRANCHING = (".out_layers.3.weight", ".proj_out.weight", ".conv2.weight")
 SHARP = (".attn2.to_q.weight", ".attn2.to_k.weight")
 """Cross-attention, which must pick out words."""
@@ -210,14 +210,19 @@ def make_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     random = torch.randn(shape) / math.sqrt(math.prod(shape[1:]))
     if name.endswith(PASSING):
         return copy(shape, [out % shape[1] for out in range(shape[0])])
-    if name.endswith("skip_connection.weight"):
-        return pass_both(shape)
     if name.endswith(SPREADING):
         return copy(shape, [out // 2 % SIGNALS % shape[1] for out in range(shape[0])], signs=(1, -1))
     if name.endswith(GATHERING):
         return gather(shape) + 0.1 * random
     gain = BRANCH if name.endswith(BRANCHING) else 2.0 if name.endswith(SHARP) else 1.0
     return gain * random
+
+
+def make_deep_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Returns a weight as make_weight does, for UNets of several levels: what skipped the lower levels passes."""
+    if ".output_blocks." in name and name.endswith("skip_connection.weight"):
+        return copy(shape, list(range(shape[1] - shape[0], shape[1])))
+    return make_weight(name, shape)
 
 
 def make_vector(name: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -233,13 +238,6 @@ def copy(shape: tuple[int, ...], sources: list[int], signs: tuple[int, ...] = (1
     for out, source in enumerate(sources):
         weight[out, source, shape[2] // 2, shape[3] // 2] = signs[out % len(signs)]
     return weight
-
-
-def pass_both(shape: tuple[int, ...]) -> torch.Tensor:
-    """Returns the mean of what comes from the level below and what comes across, if there are both."""
-    width, across = shape[0], shape[1] - shape[0]
-    below = copy(shape, [out % shape[1] for out in range(width)])
-    return (below + copy(shape, [width + out % across for out in range(width)])) / 2 if across > 0 else below
 
 
 def gather(shape: tuple[int, ...]) -> torch.Tensor:

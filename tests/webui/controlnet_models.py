@@ -17,9 +17,8 @@ from .checkpoint_layers import (
     UNET_WIDTH,
     Shapes,
     Unet,
-    copy,
     layer,
-    make_weight,
+    make_deep_weight,
     make_weights,
     text_encoder,
     vae,
@@ -84,10 +83,8 @@ def make(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
 
 
 def make_one(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    if ".output_blocks." in name and name.endswith("skip_connection.weight"):
-        return copy(shape, list(range(shape[1] - shape[0], shape[1])))  # the last channels skipped the lower levels
     gain = HINT_GAIN if "input_hint_block" in name else 1.0
-    return gain * make_weight(name, shape)
+    return gain * make_deep_weight(name, shape)
 
 
 def draw_encoded_image() -> torch.Tensor:

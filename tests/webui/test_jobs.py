@@ -140,6 +140,7 @@ def test_hires_fix(jobs):
     assert "TCD hires gamma: 0.8" in result.infotext
     hires.update(hr_scale=1, steps=1)
     assert "TCD hires gamma" not in jobs.txt2img(0.2, "same", **hires).infotext
+    assert "TCD hires gamma" not in jobs.txt2img(0.2, None, **hires).infotext
     assert "TCD hires gamma" not in jobs.txt2img(0.2, 0.2, **hires).infotext
     assert "TCD hires gamma: 0.5" in jobs.txt2img(0.2, "0.5", **hires).infotext
 

@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from . import controlnet_models
+from .checkpoint_layers import UNET_WIDTH
 from .compare import ALONE, SAME, difference, gamma, log
 from .controlnet import MODES, with_unit, write_adapter
 from .extension_copies import copy_extension, replace
@@ -210,7 +211,7 @@ def copy_small(extension, folder):
         replace(copy / "motion_module.py", ("(320, 640, 1280) if", f"{WIDTHS} if"))
         write_motion_module(copy / "model" / MODULE)
     if extension.name == CONTROLNET:
-        full, width = (f"'model_channels': {n}," for n in (controlnet_models.FULL_WIDTH, controlnet_models.WIDTH))
+        full, width = (f"'model_channels': {n}," for n in (UNET_WIDTH, controlnet_models.UNET.widths[0]))
         replace(copy / "scripts" / "controlnet_model_guess.py", (full, width))
     return copy
 
