@@ -33,7 +33,7 @@ def add_settings() -> None:
         gr.Slider,
         {"minimum": 0, "maximum": 1, "step": 0.01},
         section=SECTION,
-    ).info("for API requests, and passes of other extensions, that set no gamma; does not change the slider")
+    ).info("used when an API request or another extension's pass sets no gamma; does not change the slider")
     add_option(DEFAULT_GAMMA_OPTION, default_gamma)
     if supports_single_pass():
         single_pass = shared.OptionInfo(True, "At CFG scale 1, skip the negative prompt", section=SECTION)
