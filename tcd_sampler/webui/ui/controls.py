@@ -40,7 +40,8 @@ class Controls:
             step=0.01,
             value=DEFAULT_GAMMA,
             label=GAMMA,
-            info="0 = deterministic, 1 = full re-noising (LCM). Raise with more steps, lower if images are blurry.",
+            info="0 = deterministic, 1 = full re-noising (LCM). Lower it if images are blurry. "
+            "Authors' advice: raise it with more steps.",
             elem_id=f"{self.tab}_tcd_gamma",
             visible=False,
             render=False,
