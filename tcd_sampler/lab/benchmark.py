@@ -176,7 +176,9 @@ def run(args: argparse.Namespace) -> int:
     }
     if webui is not None:
         samplers[LCM] = wrap_sampler(load_sample_lcm(webui))
-    print("Samplers beside Euler a, with a placeholder model and step noise drawn in advance, float32 on one CPU thread")
+    print(
+        "Samplers beside Euler a, with a placeholder model and step noise drawn in advance, float32 on one CPU thread"
+    )
     print(f"(torch {torch.__version__}, diffusers {diffusers.__version__}):")
     with single_thread(), torch.no_grad():
         print_table(samplers)

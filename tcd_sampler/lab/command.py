@@ -81,7 +81,7 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    results = Path("docs/evaluation.json")
+    results = Path("docs/evaluation.safetensors")
     add(
         "--results",
         type=Path,

@@ -69,12 +69,13 @@ CANNOT_DOWNLOAD_ENCODER = (
 
 NOT_IN_RANGE = "{field} must be a number from {low} to {high}, got {value}."
 SIZE_STEP = "size must be a multiple of {factor}, got {value}."
-MASK_WITHOUT_IMAGE = "mask needs an image to start from."
+MASK_WITHOUT_IMAGE = "--mask needs --image."
 UNKNOWN_SAMPLER = "--sampler must be one of {names}, got {value}."
 NO_THING = "The prompt must name one or two of these things: {things}. Got {prompt!r}."
 IGNORED = "Ignored words: {words}."
 ADDED = "Added: {phrases}."
 SCALED = "Scaled {field} from {before} to {after}."
+OTHER_NUMBER_OF_IMAGES = "--images must be {count}, the number in {file}, got {value}."
 TOO_FEW_IMAGES = "--images must be {low} or more, got {value}."
 
 # Files

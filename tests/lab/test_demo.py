@@ -211,7 +211,7 @@ def test_latents_outside_the_mask_do_not_change(model):
         ({"size": 100}, "size must be a multiple of 8, got 100."),
         ({"guidance": 0.5}, "CFG scale must be a number from 1 to 30, got 0.5."),
         ({"guidance": math.nan}, "CFG scale must be a number from 1 to 30, got nan."),
-        ({"mask": Image.new("L", (8, 8))}, "mask needs an image to start from."),
+        ({"mask": Image.new("L", (8, 8))}, "--mask needs --image."),
     ],
 )
 def test_a_bad_request_is_refused_before_anything_is_generated(fields, sentence):

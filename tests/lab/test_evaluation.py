@@ -1,59 +1,39 @@
-import json
 import re
+from pathlib import Path
 
-import numpy
 import pytest
-import scipy.linalg
 import torch
 
 from tcd_sampler.lab import messages
 from tcd_sampler.lab.command import main
 from tcd_sampler.lab.demo.model import GuidedDenoiser
 from tcd_sampler.lab.demo.samplers import SAMPLERS, get_uniform
+from tcd_sampler.lab.evaluation.claims import CLAIMS, Verdict
+from tcd_sampler.lab.evaluation.classifier import FEATURES as WIDTH
 from tcd_sampler.lab.evaluation.classifier import IGNORED, LABELS, NOTHING, get_accuracy, get_labels
-from tcd_sampler.lab.evaluation.frechet import get_error, get_frechet_distance
-from tcd_sampler.lab.evaluation.measure import (
-    GAMMAS,
-    UNET_CALLS,
-    Point,
-    generate_images,
-    get_captions,
-    get_methods,
-    get_missing,
-    get_name,
-    read_points,
-    write_points,
+from tcd_sampler.lab.evaluation.estimates import DISTANCE, Estimates
+from tcd_sampler.lab.evaluation.images import draw_real, generate_images, get_captions
+from tcd_sampler.lab.evaluation.measure import get_missing, measure_all
+from tcd_sampler.lab.evaluation.methods import DEFAULT, ENCODED, METHODS
+from tcd_sampler.lab.evaluation.results import (
+    ACCURACY,
+    BITS,
+    CONTRAST,
+    FEATURES,
+    PRECISION,
+    RECALL,
+    REFERENCE,
+    Results,
+    read_results,
 )
-from tcd_sampler.lab.evaluation.table import get_best, print_table
 from tcd_sampler.lab.evaluation.variants import VARIANTS
 from tcd_sampler.lab.miniature.scenes import Look, Scene
 from tests.support.messages import refused
 from tests.unit.tables import TABLE
 
-METHODS = [method for method in get_methods() if method.sampler is not SAMPLERS["TCD"] or method.gamma == 0.3]
+ROOT = Path(__file__).parents[2]
+DISTINCT = [method for method in METHODS if method.name == DEFAULT or method.sampler is not SAMPLERS["TCD"]]
 SCENE = Scene((("left", Look("box", "green", "dotted")),), "sand", "night")
-
-
-def test_frechet_distance_matches_its_formula():
-    torch.manual_seed(0)
-    a, b = torch.randn(500, 6) @ torch.randn(6, 6) + 1, torch.randn(400, 6)
-    c, d = numpy.cov(a.double().numpy().T), numpy.cov(b.double().numpy().T)
-    means = a.double().mean(0) - b.double().mean(0)
-    expected = float(means @ means) + numpy.trace(c + d - 2 * scipy.linalg.sqrtm(c @ d).real)
-    assert get_frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
-    assert get_frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
-
-
-def test_the_error_matches_that_of_repeated_draws():
-    """Captions determine half of the images' variance, and both sets have the same captions."""
-    torch.manual_seed(0)
-    distances, errors = [], []
-    for _ in range(60):
-        captions = torch.randn(400, 8)
-        generated, real = captions + torch.randn(400, 8) + 0.5, captions.repeat(8, 1) + torch.randn(3200, 8)
-        distances.append(get_frechet_distance(generated, real))
-        errors.append(get_error(generated, real))
-    assert numpy.mean(errors) == pytest.approx(numpy.std(distances), rel=0.3)
 
 
 def test_labels_and_accuracy():
@@ -73,7 +53,7 @@ def test_captions_are_held_out():
     assert all(look.is_held_out for scene in get_captions(100) for _, look in scene.things)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", DISTINCT, ids=lambda method: method.name)
 def test_no_method_exceeds_its_unet_calls(method, model, monkeypatch):
     calls = []
     monkeypatch.setattr(GuidedDenoiser, "__call__", lambda self, x, sigma: calls.append(sigma) or x * 0.1)
@@ -121,66 +101,97 @@ def test_the_variants_differ_from_tcd():
         assert distance > (0.001 if "timestep 0" in variant.name else 0.03), variant.name
 
 
-def test_points_are_saved_and_not_measured_again(tmp_path):
-    points = [Point("LCM", 4, 1.5, 0.1, 0.9, 0.01), Point("real images", 0, 0.1, 0.01, 1.0, 0.0)]
-    write_points(tmp_path / "points.json", points)
-    assert read_points(tmp_path / "points.json") == points
-    assert json.loads((tmp_path / "points.json").read_text(encoding="utf-8"))[0]["method"] == "LCM"
-    missing = [(method.name if method else None, n) for method, n in get_missing(points)]
-    assert ("LCM", 4) not in missing
-    assert (None, 0) not in missing
-    assert ("LCM", 8) in missing
-    assert ("DPM++ 2S", 1) not in missing  # its steps need two UNet calls each
-    assert read_points(tmp_path / "none.json") == []
-    (tmp_path / "other.json").write_text('[{"other": 1}]', encoding="utf-8")
-    with refused(messages.CANNOT_READ_RESULTS, file=tmp_path / "other.json"):
-        read_points(tmp_path / "other.json")
+@pytest.fixture
+def results(tmp_path):
+    """Random results of every point, in a file."""
+    torch.manual_seed(0)
+    results = Results(tmp_path / "results.safetensors")
+    for name, unet_calls, missing in list(get_missing(results)):
+        quantities = {FEATURES: torch.randn(2 * 16 if name == REFERENCE else 16, WIDTH)}
+        if missing == RECALL:
+            quantities = {PRECISION: torch.rand(2), RECALL: torch.rand(2)}
+        elif name != REFERENCE:
+            quantities |= {quantity: torch.rand(16) for quantity in (ACCURACY, CONTRAST, BITS)}
+        results.add(name, unet_calls, quantities)
+    return results
 
 
-def make_points(distances):
-    return [Point(get_name(gamma), 4, distance, 0.5, 0.9, 0.01) for gamma, distance in zip(GAMMAS, distances)]
+def test_real_images_differ_between_repeats():
+    scenes = get_captions(2)
+    [first], [again], [other] = draw_real(scenes), draw_real(scenes), draw_real(scenes, repeat=1)
+    assert first.shape == (2, 3, 128, 128)
+    assert (first == again).all()
+    assert (first != other).any()
 
 
-def test_the_best_gamma_and_those_within_its_error(capsys):
-    points = make_points([9.0, 3.5, 3.0, 4.3, 6.0, 7.0, 8.0])
-    assert get_best(points, 4) == [0.3, 0.15, 0.45]
-    assert get_best(points, 8) == []
-    print_table([*points, *(Point(get_name(gamma), 1, 70.0, 0.5, 0.9, 0.01) for gamma in GAMMAS)])
+def test_results_are_saved_and_not_measured_again(results):
+    assert list(get_missing(results)) == []
+    saved = read_results(results.path)
+    assert saved.captions == 16
+    assert saved.tensors.keys() == results.tensors.keys()
+    del saved.tensors["LCM|4|features"], saved.tensors["LCM|4|recall"], saved.tensors["reference|0|features"]
+    assert list(get_missing(saved)) == [(REFERENCE, 0, FEATURES), ("LCM", 4, FEATURES), ("LCM", 4, RECALL)]
+
+
+def test_a_file_that_has_no_results(tmp_path):
+    assert read_results(tmp_path / "none.safetensors").tensors == {}
+    path = tmp_path / "other.safetensors"
+    for content in (b"junk", b""):
+        path.write_bytes(content)
+        with refused(messages.CANNOT_READ_RESULTS, file=path):
+            read_results(path)
+    Results(path, {"weight": torch.zeros(1)}).add("LCM", 4, {})
+    with refused(messages.CANNOT_READ_RESULTS, file=path):
+        read_results(path)
+
+
+def test_results_with_another_number_of_captions(results):
+    with refused(messages.OTHER_NUMBER_OF_IMAGES, count=16, file=results.path, value=256):
+        measure_all(results, 256)
+
+
+def test_the_command_plots_stored_results(results, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tcd_sampler.lab.evaluation.command.MIN_IMAGES", 16)
+    monkeypatch.setattr("tcd_sampler.lab.evaluation.bootstrap.RESAMPLES", 10)
+    output = tmp_path / "drawn.png"
+    assert main(["evaluate", "--results", str(results.path), "--output", str(output), "--images", "16"]) == 0
+    assert output.stat().st_size > 10_000
     printed = capsys.readouterr().out
-    assert "   4 steps: 0.3, 0.15, 0.45\n" in printed
-    assert " 1 steps:" not in printed
+    estimate = Estimates(results).get("LCM", 1, ACCURACY)
+    assert re.search(rf"^LCM +{estimate.value:.3f} ±{estimate.error:.3f}", printed, re.MULTILINE)
+    for claim in CLAIMS:
+        assert claim.text in printed
+    assert str(output) in printed
 
 
-@pytest.mark.slow
-def test_the_command_plots_the_points_of_a_file(tmp_path, capsys):
-    methods = [None, *get_methods()]
-    points = [
-        Point(method.name if method else "real images", n, 2.0, 0.1, 0.8, 0.01)
-        for n in (0, *UNET_CALLS)
-        for method in methods
-    ]
-    write_points(tmp_path / "points.json", points)
-    arguments = ["evaluate", "--results", str(tmp_path / "points.json"), "--output", str(tmp_path / "drawn.png")]
-    assert main(arguments) == 0
-    assert (tmp_path / "drawn.png").stat().st_size > 10_000
-    printed = capsys.readouterr().out
-    assert re.search(r"^LCM +2.00 ±0.10", printed, re.MULTILINE)
-    assert "Drawn in" in printed
+def test_the_bundled_results_are_whole_and_support_the_title_of_the_figure():
+    results = read_results(ROOT / "docs" / "evaluation.safetensors")
+    assert list(get_missing(results)) == []
+    assert results.captions == 256
+    estimates = Estimates(results)
+    for claim in CLAIMS:
+        if claim.text.startswith("Closer to real images") and claim.point[1] >= 4:
+            assert claim.judge(claim.get_difference(estimates)) is Verdict.SUPPORTED, claim
 
 
 def test_the_command_measures_what_is_missing(trained, tmp_path, monkeypatch):
     """Measures every method, with few images and 2 UNet calls only."""
-    for name, value in (("UNET_CALLS", (2,)), ("REPEATS", 2), ("BATCH", 8)):
+    for method in METHODS:
+        monkeypatch.setitem(vars(method), "unet_calls", (2,))
+    for name, value in (("REPEATS", 2), ("SAME_CAPTION", 8), ("DIVERSE", [("LCM", 2), (ENCODED, 0)])):
         monkeypatch.setattr(f"tcd_sampler.lab.evaluation.measure.{name}", value)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.CHECKPOINT", trained.checkpoint)
     monkeypatch.setattr("tcd_sampler.lab.demo.miniature.LORAS", trained.loras)
     monkeypatch.setattr("tcd_sampler.lab.evaluation.classifier.CLASSIFIER", trained.output / "classifier.safetensors")
-    from tcd_sampler.lab.evaluation.measure import measure_all
-
-    points = measure_all(16, tmp_path / "points.json")
-    assert [(point.method, point.unet_calls) for point in points] == [
-        ("real images", 0),
-        *((method.name, 2) for method in get_methods()),
-    ]
-    assert points == read_points(tmp_path / "points.json")
-    assert all(0 <= point.accuracy <= 1 and point.distance > 0 for point in points)
+    results = Results(tmp_path / "results.safetensors")
+    measure_all(results, 16)
+    assert list(get_missing(results)) == []
+    assert read_results(results.path).tensors.keys() == results.tensors.keys()
+    assert len(results.get(REFERENCE, 0, FEATURES)) == 32
+    for name in ("LCM", "TCD, gamma 0", "DPM++ 2S"):
+        assert results.get(name, 2, FEATURES).shape == (16, WIDTH)
+        assert Estimates(results).get(name, 2, DISTANCE).value > 0
+    for quantity in (PRECISION, RECALL, ACCURACY):
+        values = results.get("LCM", 2, quantity)
+        assert len(values) == 16
+        assert ((values >= 0) & (values <= 1)).all()

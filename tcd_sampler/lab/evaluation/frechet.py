@@ -1,39 +1,45 @@
 """The Fréchet distance between the features of two sets of images."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 
 
-def get_frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Returns |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the distance of FID (arXiv 1706.08500).
+@dataclass(frozen=True)
+class Moments:
+    """The mean (..., features) and covariance (..., features, features) of sets of images."""
 
-    a, b: features (images, features). Two finite samples of one distribution have a positive distance too.
+    mean: torch.Tensor
+    covariance: torch.Tensor
+
+    @cached_property
+    def root(self) -> torch.Tensor:
+        """The square root of the covariance."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        return vectors * values.clamp(min=0).sqrt()[..., None, :] @ vectors.mT
+
+
+def get_moments(features: torch.Tensor, weights: torch.Tensor) -> Moments:
+    """Returns the moments of an image set for each row of weights.
+
+    features: (images, features). weights: how often each image is in the set, (..., images).
     """
-    a, b = a.double(), b.double()
-    root_a = get_root(torch.cov(a.T))
-    cross = torch.linalg.eigvalsh(root_a @ torch.cov(b.T) @ root_a).clamp(min=0).sqrt().sum()
-    means = (a.mean(0) - b.mean(0)).square().sum()
-    return float(means + a.var(0).sum() + b.var(0).sum() - 2 * cross)
+    features, weights = features.double(), weights.double()
+    total = weights.sum(-1)[..., None]
+    mean = weights @ features / total
+    products = (features[:, :, None] * features[:, None, :]).flatten(1)
+    sums = (weights @ products).unflatten(-1, (features.shape[1], -1))
+    centered = sums - total[..., None] * mean[..., :, None] * mean[..., None, :]
+    return Moments(mean, centered / (total[..., None] - 1))
 
 
-def get_root(covariance: torch.Tensor) -> torch.Tensor:
-    """Returns the square root of a symmetric positive semidefinite matrix."""
-    values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=0).sqrt() @ vectors.T
+def get_frechet_distance(a: Moments, b: Moments) -> torch.Tensor:
+    """Returns |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the distance of FID (arXiv 1706.08500): (...).
 
-
-def get_error(a: torch.Tensor, b: torch.Tensor, halves: int = 8) -> float:
-    """Returns the standard error of the distance, from its variation over random halves of the captions.
-
-    a: (captions, features). b: (repeats * captions, features), with all captions in each repeat.
+    Two finite samples of one distribution have a positive distance too.
     """
-    generator = torch.Generator().manual_seed(0)
-    repeats = b.reshape(-1, *a.shape)
-    distances = []
-    for _ in range(halves):
-        first, second = (
-            get_frechet_distance(a[half], repeats[:, half].flatten(0, 1))
-            for half in torch.randperm(len(a), generator=generator).chunk(2)
-        )
-        distances.append(first - second)
-    # the variance of the difference is twice that of a half, and that of a half is twice that of the whole
-    return float(torch.tensor(distances).square().mean().sqrt() / 2)
+    cross = torch.linalg.eigvalsh(a.root @ b.covariance @ a.root).clamp(min=0).sqrt().sum(-1)
+    means = (a.mean - b.mean).square().sum(-1)
+    traces = (a.covariance + b.covariance).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return means + traces - 2 * cross

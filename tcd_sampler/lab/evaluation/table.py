@@ -1,51 +1,71 @@
-"""Prints the evaluation, and the best gamma for each number of steps."""
+"""Prints the evaluation: every quantity, the differences between gammas, and the authors' claims."""
 
-from .measure import GAMMAS, REAL_IMAGES, UNET_CALLS, Point, get_name
+from .bootstrap import CONFIDENCE, Estimate
+from .claims import CLAIMS, MARGINS, Point
+from .estimates import DISTANCE, Estimates
+from .methods import DEFAULT, ENCODED, GAMMA_CALLS, GAMMAS, METHODS, REAL, UNET_CALLS, get_name
+from .results import ACCURACY, BITS, CONTRAST, PRECISION, RECALL
 
-Key = tuple[str, int]
-
-
-def index_points(points: list[Point]) -> dict[Key, Point]:
-    """Returns the points by method and number of UNet calls."""
-    return {(point.method, point.unet_calls): point for point in points}
-
-
-def get_best(points: list[Point], unet_calls: int) -> list[float]:
-    """Returns the gammas within two standard errors of the lowest distance, best first."""
-    found = index_points(points)
-    known = [(found[get_name(gamma), unet_calls], gamma) for gamma in GAMMAS if (get_name(gamma), unet_calls) in found]
-    known.sort(key=lambda pair: pair[0].distance)
-    if not known:
-        return []
-    best = known[0][0]
-    return [
-        gamma
-        for point, gamma in known
-        if point.distance - best.distance < 2 * (point.distance_error**2 + best.distance_error**2) ** 0.5
-    ]
+TITLES = {
+    DISTANCE: "Fréchet distance to real images (less is better)",
+    ACCURACY: "Share of the caption in the image (more is better)",
+    CONTRAST: "Fine contrast, in levels of 256",
+    BITS: "JPEG bits per pixel",
+    PRECISION: "Precision: the share of generated images among the real ones of the same caption",
+    RECALL: "Recall: the share of real images among the generated ones of the same caption",
+}
 
 
-def print_rows(points: list[Point], title: str, value: str, error: str, digits: int) -> None:
-    found = index_points(points)
-    methods = list(dict.fromkeys(point.method for point in points if point.unet_calls))
-    print(f"\n{title}\n{'UNet calls':<26}" + "".join(f"{unet_calls:<14}" for unet_calls in UNET_CALLS))
-    for method in methods:
-        cells = []
-        for unet_calls in UNET_CALLS:
-            point = found.get((method, unet_calls))
-            text = f"{getattr(point, value):.{digits}f} ±{getattr(point, error):.{digits}f}" if point else "-"
-            cells.append(f"{text:<14}")
-        print(f"{method:<26}" + "".join(cells))
-    real = found.get((REAL_IMAGES, 0))
-    if real is not None:
-        print(f"{REAL_IMAGES:<26}{getattr(real, value):.{digits}f} ±{getattr(real, error):.{digits}f}")
+def print_rows(estimates: Estimates, quantity: str) -> None:
+    """Prints a quantity of all methods, with its standard error, over the numbers of UNet calls."""
+    print(f"\n{TITLES[quantity]}\n{'UNet calls':<26}" + "".join(f"{calls:<14}" for calls in UNET_CALLS))
+    for method in METHODS:
+        cells = [(method.name, calls) for calls in UNET_CALLS]
+        if any(estimates.has(*cell, quantity) for cell in cells):
+            print(f"{method.name:<26}" + "".join(f"{write(estimates, cell, quantity):<14}" for cell in cells))
+    for name in (ENCODED, REAL):
+        if estimates.has(name, 0, quantity):
+            print(f"{name:<26}{write(estimates, (name, 0), quantity)}")
 
 
-def print_table(points: list[Point]) -> None:
-    print_rows(points, "Fréchet distance to real images (less is better)", "distance", "distance_error", 2)
-    print_rows(points, "Share of the caption in the image (more is better)", "accuracy", "accuracy_error", 3)
-    print("\nBest gamma by the distance, and those within two standard errors of it:")
-    for unet_calls in UNET_CALLS[1:]:  # a single step has no gamma
-        best = get_best(points, unet_calls)
-        if best:
-            print(f"{unet_calls:>4} steps: {best[0]:g}" + "".join(f", {gamma:g}" for gamma in best[1:]))
+def write(estimates: Estimates, point: Point, quantity: str) -> str:
+    if not estimates.has(*point, quantity):
+        return "-"
+    estimate = estimates.get(*point, quantity)
+    digits = 1 if quantity == DISTANCE else 3
+    return f"{estimate.value:.{digits}f} ±{estimate.error:.{digits}f}"
+
+
+def write_interval(difference: Estimate) -> str:
+    low, high = difference.interval
+    return f"{difference.value:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def print_gammas(estimates: Estimates) -> None:
+    """Prints the distance of every gamma less that of the default one."""
+    print(f"\nFréchet distance less that of {DEFAULT}")
+    print(f"{'UNet calls':<16}" + "".join(f"{calls:<26}" for calls in GAMMA_CALLS))
+    for name in (get_name(gamma) for gamma in GAMMAS):
+        if name != DEFAULT:
+            cells = [
+                write_interval(estimates.get(name, calls, DISTANCE) - estimates.get(DEFAULT, calls, DISTANCE))
+                for calls in GAMMA_CALLS
+            ]
+            print(f"{name:<16}" + "".join(f"{cell:<26}" for cell in cells))
+
+
+def print_claims(estimates: Estimates) -> None:
+    margins = ", ".join(f"{quantity} {margin:g}" for quantity, margin in MARGINS.items())
+    print(f"\nThe authors' claims, with intervals of {CONFIDENCE:.0%}. Equal means: by less than {margins}.")
+    for claim in CLAIMS:
+        difference = claim.get_difference(estimates)
+        (method, calls), (other, other_calls) = claim.point, claim.other
+        compared = f"{claim.quantity}, {method} ({calls}) - {other} ({other_calls})"
+        print(f"{claim.judge(difference).value:<13}{claim.text:<40}{compared:<60}{write_interval(difference)}")
+
+
+def print_table(estimates: Estimates) -> None:
+    for quantity in TITLES:
+        print_rows(estimates, quantity)
+    print_gammas(estimates)
+    print_claims(estimates)
