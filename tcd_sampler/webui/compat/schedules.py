@@ -118,12 +118,13 @@ def normalize_setting_name(p: Any) -> str | None:
 def keep_automatic_schedule(infotext: str, params: dict[str, Any], sampler: str, label: str) -> None:
     """Makes "Automatic" what is pasted of a sampler's default schedule, where a host would paste something else.
 
-    On hosts without a list, the schedule is a setting, which would stay in effect for other samplers.
+    Otherwise the schedule would stay in effect for other samplers: on hosts without a list it is a setting, and
+    ersatzForge, a fork of Forge, selects it in the list.
     """
     if params.get("Sampler") != sampler:
         return
     pasted = params.get("Schedule type")
-    if (pasted == label and sd_schedulers is None) or (pasted == SIMPLE and "Schedule type: " not in infotext):
+    if pasted == label or (pasted == SIMPLE and "Schedule type: " not in infotext):
         params["Schedule type"] = AUTOMATIC
 
 
