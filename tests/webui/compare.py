@@ -23,7 +23,8 @@ def difference(one, other):
 
 def gamma(result, key="TCD gamma"):
     """Returns the gamma in an infotext, or None."""
-    found = [part for part in result.infotext.split(", ") if part.startswith(f"{key}: ")]
+    parts = result.infotext.replace("\n", ", ").split(", ")
+    found = [part for part in parts if part.startswith(f"{key}: ")]
     return float(found[0].partition(": ")[2]) if found else None
 
 

@@ -67,6 +67,7 @@ def webui(start_webui):
 @pytest.fixture(scope="module")
 def lora_folder(webui):
     """The WebUI's LoRA folder, which is emptied for other tests."""
+    needs(webui.has_loras, "working script for LoRAs")
     yield webui.lora_folder
     webui.remove_loras()
 

@@ -68,8 +68,8 @@ class Features:
 
     @cached_property
     def latent_upscaler(self) -> str:
-        """The name of the upscaler for hires fix: the API's default, or "None" if there are no latent upscalers."""
-        return "Latent" if "Latent" in self.choices("txt2img_hr_upscaler") else "None"
+        """The name of the upscaler for hires fix: the first latent one, or "None" if there are no latent upscalers."""
+        return next((name for name in self.choices("txt2img_hr_upscaler") if name.startswith("Latent")), "None")
 
     @property
     def model(self) -> str:
@@ -132,6 +132,29 @@ class Features:
         """Whether requests can contain an infotext. In some WebUIs, their own check of it always fails."""
         job = {"infotext": "a\nSteps: 1, Sampler: Euler a, CFG scale: 1, Seed: 1, Size: 64x64"}
         return "infotext" in self.fields and "parameterized generic" not in str(self.post("/sdapi/v1/txt2img", job))
+
+    @cached_property
+    def accepts_tiling(self) -> bool:
+        """Whether requests can turn tiling off, as clients do. ersatzForge reads the field as text, and fails."""
+        job = {"tiling": False, "sampler_name": "Euler a", "steps": 1, "width": 64, "height": 64}
+        return self.post("/sdapi/v1/txt2img", job)[0] == 200
+
+    @cached_property
+    def hires_key(self) -> str:
+        """The first word of the hires pass's keys in infotexts: Hires, or HiRes in ersatzForge."""
+        source = (self.folder / "modules" / "processing.py").read_text(encoding="utf-8")
+        return re.findall(r'"(hires) sampler"', source, re.IGNORECASE)[0]
+
+    @cached_property
+    def has_loras(self) -> bool:
+        """Whether its own script for LoRAs starts. In ersatzForge, it needs a function that is gone."""
+        return "/sdapi/v1/refresh-loras" in self.get("/openapi.json")["paths"]
+
+    @cached_property
+    def writes_infotexts_last(self) -> bool:
+        """Whether infotexts contain what scripts set in postprocess_image. ersatzForge writes them before."""
+        source = (self.folder / "modules" / "processing.py").read_text(encoding="utf-8")
+        return source.index("p.scripts.postprocess_image(") < source.index("infotexts.append(")
 
     @cached_property
     def calls_callables(self) -> bool:

@@ -106,7 +106,7 @@ def test_each_pass_checks_its_own_checkpoint(jobs, webui):
     hires = {"enable_hr": True, "hr_scale": 1, "denoising_strength": 0.5, "hr_sampler_name": "TCD", "steps": 1}
     fields = {"sampler_name": "Euler a", "actions": "flow-first", **hires}
     own = {"hr_checkpoint_name": f"{webui.model}.safetensors"}
-    assert "Hires sampler: TCD" in jobs.txt2img(**fields, **own).infotext
+    assert f"{webui.hires_key} sampler: TCD" in jobs.txt2img(**fields, **own).infotext
     assert jobs.refused(**fields) == messages.NOT_A_DIFFUSION_MODEL
 
 

@@ -89,10 +89,11 @@ def test_an_inner_job_uses_the_gamma_of_a_plots_cell(detail, jobs):
     ]
 
 
-def test_an_inner_job_with_nothing_to_inherit(detail):
+def test_an_inner_job_with_nothing_to_inherit(detail, webui):
     """It uses the setting's gamma, which is in the infotext of the outer image."""
     inner = detail(sampler_name="Euler a", override_settings=SETTING)
-    assert (gamma(inner), gamma(inner, "Detail gamma")) == (0.45, 0.45)
+    outer = 0.45 if webui.writes_infotexts_last else None
+    assert (gamma(inner), gamma(inner, "Detail gamma")) == (outer, 0.45)
     assert "Sampler: Euler a" in inner.infotext
     assert gamma(detail(0.8, inner="Euler a")) == 0.8
 
@@ -110,7 +111,10 @@ def test_a_job_whose_sampler_an_extension_changes(jobs):
 
 SCRIPTS = {
     "loopback.py": ("Loopback", {"loops": 2, "final_denoising_strength": 0.5, "denoising_curve": "Linear"}),
-    "sd_upscale.py": ("SD upscale", {"overlap": 16, "upscaler_index": 0, "scale_factor": 1}),
+    "sd_upscale.py": (
+        "SD upscale",
+        {"overlap": 16, "upscaler_index": 0, "scale_factor": 1, "scale": 1, "width": 64, "height": 64},
+    ),
     "poor_mans_outpainting.py": (
         "Poor man's outpainting",
         {"pixels": 32, "mask_blur": 4, "inpainting_fill": "fill", "direction": ["left"]},

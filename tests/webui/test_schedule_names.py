@@ -66,12 +66,13 @@ def test_an_unknown_schedule_for_the_hires_pass(run):
     assert "'nonsense'" in comments(result)
 
 
-def test_hires_schedules_after_a_first_pass_with_another_sampler(run):
+def test_hires_schedules_after_a_first_pass_with_another_sampler(run, webui):
     fields = {"sampler_name": "Euler a", "hr_sampler_name": "TCD", **HIRES}
     result = run(hr_scheduler="Use same scheduler", **fields)
     assert difference(result, run(**fields)) <= SAME
-    assert "Hires schedule type: TCD" in result.infotext
-    assert "Hires schedule type: Karras" in run(scheduler="Simple", hr_scheduler="karras", **fields).infotext
+    assert f"{webui.hires_key} schedule type: TCD" in result.infotext
+    other = run(scheduler="Simple", hr_scheduler="karras", **fields)
+    assert f"{webui.hires_key} schedule type: Karras" in other.infotext
 
 
 def test_use_same_sampler(run):

@@ -46,7 +46,9 @@ class Detailer(scripts.Script):
         inner.is_detail = True
         with closing(inner):
             pp.image = processing.process_images(inner).images[0]
-        p.extra_generation_params["Detail gamma"] = inner.extra_generation_params.get("TCD gamma")
+        # ersatzForge has written the infotext, and appends these
+        parameters = getattr(pp, "info", p.extra_generation_params)
+        parameters["Detail gamma"] = inner.extra_generation_params.get("TCD gamma")
 
     def choose_scripts(self, p, inherits):
         runner = copy(p.scripts)
