@@ -96,8 +96,9 @@ def test_noise_drawn_by_other_extensions_changes_nothing(jobs, source):
 def test_an_interrupted_job_changes_nothing(jobs, action):
     before = jobs.txt2img(steps=6)
     interrupted = jobs.txt2img(steps=6, actions=action)
-    assert len(interrupted.images) == 1
-    assert interrupted.images[0].tobytes() != before.images[0].tobytes()  # some hosts return a small preview
+    [preview], [whole] = interrupted.images, before.images
+    # some hosts return a small preview
+    assert preview.size != whole.size or difference(before, interrupted) > 10 * SAME
     assert difference(before, jobs.txt2img(steps=6)) == 0
 
 
