@@ -11,7 +11,7 @@ from tcd_sampler.lab.evaluation.claims import Expected, Verdict, judge
 from tcd_sampler.lab.evaluation.detail import get_fine_contrast, get_jpeg_bits
 from tcd_sampler.lab.evaluation.diversity import get_precision_and_recall
 from tcd_sampler.lab.evaluation.estimates import DISTANCE, Estimates
-from tcd_sampler.lab.evaluation.frechet import Moments, get_frechet_distance, get_moments
+from tcd_sampler.lab.evaluation.frechet import get_frechet_distance, get_moments
 from tcd_sampler.lab.evaluation.methods import REAL
 from tcd_sampler.lab.evaluation.results import ACCURACY, FEATURES, REFERENCE, Results
 
@@ -39,7 +39,6 @@ def test_moments_count_an_image_as_often_as_its_weight():
         torch.testing.assert_close(moments.mean[i], repeated.mean(0))
         torch.testing.assert_close(moments.covariance[i], torch.cov(repeated.T))
     torch.testing.assert_close(moments.root @ moments.root, moments.covariance)
-    assert isinstance(moments, Moments)
 
 
 def make_results(tmp_path, generated, real, accuracy=None):
@@ -98,8 +97,8 @@ def test_the_interval_reverses_the_bias_of_resamples():
     [
         (Expected.LESS, (-3, -1), Verdict.SUPPORTED),
         (Expected.LESS, (1, 3), Verdict.CONTRADICTED),
-        (Expected.LESS, (-0.5, 0.4), Verdict.EQUAL),
-        (Expected.LESS, (0.1, 0.4), Verdict.EQUAL),
+        (Expected.LESS, (-0.5, 0.4), Verdict.UNDECIDED),
+        (Expected.LESS, (0.1, 0.4), Verdict.CONTRADICTED),
         (Expected.LESS, (-3, 0.5), Verdict.UNDECIDED),
         (Expected.MORE, (1, 3), Verdict.SUPPORTED),
         (Expected.MORE, (-3, -1), Verdict.CONTRADICTED),
@@ -111,7 +110,7 @@ def test_the_interval_reverses_the_bias_of_resamples():
         (Expected.NOT_LESS, (-2, -1.1), Verdict.CONTRADICTED),
         (Expected.DIFFERENT, (0.1, 3), Verdict.SUPPORTED),
         (Expected.DIFFERENT, (-3, -0.1), Verdict.SUPPORTED),
-        (Expected.DIFFERENT, (-0.1, 0.2), Verdict.EQUAL),
+        (Expected.DIFFERENT, (-0.1, 0.2), Verdict.UNDECIDED),
         (Expected.DIFFERENT, (-2, 0.2), Verdict.UNDECIDED),
     ],
 )

@@ -14,7 +14,7 @@ from tcd_sampler.lab.evaluation.classifier import IGNORED, LABELS, NOTHING, get_
 from tcd_sampler.lab.evaluation.estimates import DISTANCE, Estimates
 from tcd_sampler.lab.evaluation.images import draw_real, generate_images, get_captions
 from tcd_sampler.lab.evaluation.measure import get_missing, measure_all
-from tcd_sampler.lab.evaluation.methods import DEFAULT, ENCODED, METHODS
+from tcd_sampler.lab.evaluation.methods import DEFAULT, ENCODED, METHODS, UNET_CALLS
 from tcd_sampler.lab.evaluation.results import (
     ACCURACY,
     BITS,
@@ -26,6 +26,7 @@ from tcd_sampler.lab.evaluation.results import (
     Results,
     read_results,
 )
+from tcd_sampler.lab.evaluation.table import write, write_difference, write_interval
 from tcd_sampler.lab.evaluation.variants import VARIANTS
 from tcd_sampler.lab.miniature.scenes import Look, Scene
 from tests.support.messages import refused
@@ -78,7 +79,7 @@ def sample_with(sampler, n=4, **options):
     return sampler.sample(get_denoised, x, sigmas, generator, **options)
 
 
-def test_the_variant_without_timestep_0_differs_from_tcd_only_at_the_end():
+def test_the_variant_to_noise_level_0_differs_from_tcd_only_at_the_end():
     [_, _, variant] = VARIANTS
     tcd = SAMPLERS["TCD"]
     exact = tcd.sample
@@ -98,7 +99,7 @@ def test_the_variants_differ_from_tcd():
     for variant in VARIANTS:
         variant = type(variant)(**{**vars(variant), "get_sigmas": SAMPLERS["TCD"].get_sigmas})
         distance = (sample_with(variant) - tcd).norm() / tcd.norm()
-        assert distance > (0.001 if "timestep 0" in variant.name else 0.03), variant.name
+        assert distance > (0.001 if "noise level 0" in variant.name else 0.03), variant.name
 
 
 @pytest.fixture
@@ -172,6 +173,19 @@ def test_the_bundled_results_are_whole_and_support_the_title_of_the_figure():
     for claim in CLAIMS:
         if claim.text.startswith("Closer to real images") and claim.point[1] >= 4:
             assert claim.judge(claim.get_difference(estimates)) is Verdict.SUPPORTED, claim
+
+
+def test_the_page_has_the_bundled_results():
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    estimates = Estimates(read_results(ROOT / "docs" / "evaluation.safetensors"))
+    for method in METHODS:
+        cells = [write(estimates, (method.name, calls), DISTANCE) for calls in UNET_CALLS]
+        assert f"| {' | '.join([method.name, *cells])} |" in page
+    for claim in CLAIMS:
+        difference = claim.get_difference(estimates)
+        compared = f"{claim.quantity}: {write_difference(claim)}"
+        row = [claim.text, compared, write_interval(difference), claim.judge(difference).value]
+        assert f"| {' | '.join(row)} |" in page
 
 
 def test_the_command_measures_what_is_missing(trained, tmp_path, monkeypatch):

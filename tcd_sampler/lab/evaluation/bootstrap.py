@@ -1,7 +1,7 @@
 """Estimates with errors from the bootstrap over captions.
 
 All methods share captions and noise. Their estimates therefore use the same resamples, and the error of a difference
-is smaller than those of its terms suggest.
+is usually smaller than that of independent samples.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The command evaluate: measures TCD, LCM, undistilled samplers and other TCD samplers on the miniature.
 
 RESULTS keeps what is measured, and only what is missing in it is measured. With docs/evaluation.safetensors the command
-takes a minute, without it about an hour on two cores.
+takes a minute, without it over an hour on two cores.
 """
 
 import argparse

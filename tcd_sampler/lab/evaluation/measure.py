@@ -83,9 +83,7 @@ class Evaluation:
 
 def get_missing(results: Results) -> Iterator[tuple[str, int, str]]:
     """Yields the points that the results lack and the quantity that is missing, in the order of UNet calls."""
-    if not results.has(REFERENCE, 0, FEATURES):
-        yield REFERENCE, 0, FEATURES
-    points = [(name, 0) for name in (REAL, ENCODED)]
+    points = [(name, 0) for name in (REAL, REFERENCE, ENCODED)]  # real images first: they determine Results.captions
     points += [(method.name, unet_calls) for method in METHODS for unet_calls in method.unet_calls]
     for name, unet_calls in sorted(points, key=lambda point: point[1]):
         for quantity in (FEATURES, RECALL) if (name, unet_calls) in DIVERSE else (FEATURES,):

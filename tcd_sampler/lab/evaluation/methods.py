@@ -16,7 +16,7 @@ GAMMA_CALLS = UNET_CALLS[1:]
 
 FEW_CALLS = UNET_CALLS[:-1]
 
-REAL, ENCODED = "real images", "real images, encoded"
+REAL, ENCODED = "real images", "real images, through the autoencoder"
 """Drawings by the program that drew the training images; and the same after the autoencoder, the best that a model
 with this autoencoder can generate. Both have 0 UNet calls."""
 

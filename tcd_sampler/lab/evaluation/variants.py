@@ -62,6 +62,6 @@ VARIANTS = [
     for name, get_down in {
         "TCD, Euler A variant": end_from_current,
         "TCD, DDPM variant": end_from_ddpm,
-        "TCD, without timestep 0": end_from_next,
+        "TCD, to noise level 0": end_from_next,
     }.items()
 ]
