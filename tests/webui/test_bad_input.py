@@ -15,7 +15,6 @@ BAD = {
     math.inf: "inf",
     -0.1: "-0.1",
     1.1: "1.1",
-    None: "None",
     True: "True",
 }
 
