@@ -30,7 +30,7 @@ def draw(estimates: Estimates, output: Path) -> None:
             places, [point.value for point in line], [point.error for point in line], fmt=style, label=label, ms=5
         )
     best = estimates.get(ENCODED, 0, DISTANCE).value
-    axis.axhline(best, color="black", lw=0.8, ls=":", label="real images, through the autoencoder")
+    axis.axhline(best, color="black", lw=0.8, ls=":", label=ENCODED)
     axis.set(xscale="log", yscale="log", xlabel="UNet calls", ylabel="Fréchet distance to real images")
     axis.set_ylim(8, 100)  # undistilled samplers start far above
     axis.set_yticks(ticks := (10, 20, 50, 100), [str(tick) for tick in ticks])

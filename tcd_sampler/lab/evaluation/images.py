@@ -1,6 +1,6 @@
 """The images that are measured: generated ones, and real ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 
@@ -9,6 +9,7 @@ from ..demo.model import GuidedDenoiser, Model
 from ..miniature.drawing import SIZE, draw_scene
 from ..miniature.scenes import Scene, choose_scene
 from ..precision import fast_precision
+from .classifier import Classifier
 from .methods import Method
 
 BATCH = 64
@@ -58,6 +59,6 @@ def encode_images(model: Model, batches: Batches) -> Batches:
         yield encoded
 
 
-def concatenate(measure: Callable[[torch.Tensor], torch.Tensor], batches: Batches) -> torch.Tensor:
-    """Returns what is measured of all images, (images, ...)."""
-    return torch.cat([measure(images) for images in batches])
+def get_features(classifier: Classifier, batches: Batches) -> torch.Tensor:
+    """Returns the features of all images, (images, FEATURES)."""
+    return torch.cat([classifier.get_features(images) for images in batches])

@@ -12,7 +12,7 @@ from ..demo.samplers import LCM
 from .classifier import get_accuracy, load_classifier
 from .detail import get_fine_contrast, get_jpeg_bits
 from .diversity import get_precision_and_recall
-from .images import Batches, concatenate, draw_real, encode_images, generate_images, get_captions
+from .images import Batches, draw_real, encode_images, generate_images, get_captions, get_features
 from .methods import DEFAULT, DPM_2S, ENCODED, METHODS, REAL, get_name
 from .results import ACCURACY, BITS, CONTRAST, FEATURES, PRECISION, RECALL, REFERENCE, Results
 
@@ -44,7 +44,7 @@ class Evaluation:
         return self.get_diverse_features(draw_real(self.diverse_scenes))
 
     def get_diverse_features(self, batches: Batches) -> torch.Tensor:
-        return concatenate(self.classifier.get_features, batches).unflatten(0, (-1, SAME_CAPTION))
+        return get_features(self.classifier, batches).unflatten(0, (-1, SAME_CAPTION))
 
     def generate(self, name: str, unet_calls: int, diverse: bool = False) -> Batches:
         scenes = self.diverse_scenes if diverse else self.scenes
@@ -62,7 +62,7 @@ class Evaluation:
 
     def measure_reference(self) -> dict[str, torch.Tensor]:
         repeats = [draw_real(self.scenes, repeat) for repeat in range(REPEATS)]
-        return {FEATURES: torch.cat([concatenate(self.classifier.get_features, batches) for batches in repeats])}
+        return {FEATURES: torch.cat([get_features(self.classifier, batches) for batches in repeats])}
 
     def measure_images(self, name: str, unet_calls: int) -> dict[str, torch.Tensor]:
         images = torch.cat(list(self.generate(name, unet_calls)))
