@@ -97,12 +97,12 @@ def test_this_extension_replaces_other_tcd_samplers(start_webui, order, tmp_path
     with start_webui(*(OTHER_EXTENSIONS / name for name in order)) as webui:
         jobs = Jobs(webui, tmp_path)
         assert_one_of_each(webui, jobs)
-        lines, starts = webui.log().count("is replaced by this"), webui.log().count("Startup time")
-        assert lines % starts == 0
-        assert 1 <= lines // starts <= len(order)
         webui.reload_ui()
         assert_one_of_each(webui, jobs)
-        assert webui.log().count("is replaced by this") == lines + lines // starts
+        *starts, after = webui.log().split("Startup time")
+        # twice when another extension adds its sampler again although the one of the last start is still there
+        assert all(1 <= start.count("is replaced by this") <= 2 for start in starts)
+        assert "is replaced by this" not in after
         disable(webui, "sd-webui-tcd")
         assert "TCD" in names(webui, "samplers")
         assert "TCD gamma" not in jobs.txt2img().infotext

@@ -41,6 +41,8 @@ class Log(logging.Handler):
 
 logger = logging.getLogger("tcd_sampler")
 logger.handlers = [Log()]
+if not logging.root.handlers:
+    logger.addHandler(logging.lastResort)  # Python uses it only for loggers without any handler
 logger.setLevel(logging.DEBUG)
 
 
