@@ -115,6 +115,16 @@ def test_a_bad_pasted_gamma_is_reported(page):
     assert float(page.number("txt2img_tcd_gamma").input_value()) == 0.3
 
 
+def test_a_flow_model_is_reported(page, webui):
+    page.generate_with_tcd(0.3)  # loads the model
+    action = "flow-prediction" if webui.has_predictors else "flow"
+    page("txt2img_prompt").locator("textarea").fill(f"probe:{action}")
+    assert messages.NOT_A_DIFFUSION_MODEL in page.generate()
+    page("txt2img_prompt").locator("textarea").fill(CAPTION)
+    assert messages.NOT_A_DIFFUSION_MODEL not in page.generate()
+    assert "TCD gamma: 0.3" in page("html_info_txt2img").first.inner_text()
+
+
 def test_a_bad_hires_gamma_is_reported(page):
     page.choose("txt2img_sampling", "TCD")
     page.open_hires_fix()

@@ -1,12 +1,14 @@
 """Records what a job computes inside the WebUI, and changes the job as other extensions and users do.
 
 The arguments of the script "Probe" are a file to record to, and the names of actions, separated by spaces.
+On the page, where these arguments have no controls, a prompt with "probe:ACTION" does an action.
 """
 
 import copy
 import json
 import logging
 import pickle
+import re
 import sys
 from contextlib import closing
 from inspect import signature
@@ -211,7 +213,8 @@ class Probe(scripts.Script):
     def before_process(self, p, file, actions):
         if current.p is None or p.extra_generation_params is not current.p.extra_generation_params:
             current.log = []  # ADetailer starts the scripts again with a copy of a job
-        current.p, current.record, current.actions = p, {} if file else None, actions.split()
+        actions = actions.split() + re.findall(r"probe:(\S+)", str(p.prompt))
+        current.p, current.record, current.actions = p, {} if file else None, actions
         current.copied = current.copied if "again" in current.actions else []
         denoisers.inner_model = next((MODELS[one] for one in current.actions if one in MODELS), inner_model)
         for action in current.actions:
