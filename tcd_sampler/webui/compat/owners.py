@@ -4,6 +4,9 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+HOST_PACKAGES = {"modules", "tomesd"}
+"""The host's own code and the library that it uses for token merging."""
+
 
 def is_replaced(owner: Any, name: str) -> bool:
     """Whether an object has a method of its own in place of its class's method."""
@@ -27,4 +30,4 @@ def get_owner_name(function: Any) -> str:
 
 def is_host_function(function: Any) -> bool:
     """Whether the host defines a function, such as the hooks that move a model's parts with --medvram."""
-    return (getattr(function, "__module__", None) or "").split(".")[0] == "modules"
+    return (getattr(function, "__module__", None) or "").split(".")[0] in HOST_PACKAGES
