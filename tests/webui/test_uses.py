@@ -80,7 +80,10 @@ def install_variant(webui, name, change_config, change_weights=lambda tensors: t
 
 @gammas
 def test_a_v_prediction_checkpoint(jobs, webui, model, gamma):
-    """The miniature's weights are read as v-prediction. The result is no image, but must be the same on both sides."""
+    """The miniature's weights are read as v-prediction. The result is no image, but must be the same on both sides.
+
+    Such weights amplify rounding, by how much depends on the CPU.
+    """
 
     def change(config):
         config["denoiser_config"]["params"]["scaling_config"]["target"] = (
@@ -94,7 +97,7 @@ def test_a_v_prediction_checkpoint(jobs, webui, model, gamma):
     steps = {"num_inference_steps": 8, "guidance_scale": 1, "eta": gamma}
     with drawing(job):
         theirs = pipeline(**encode(model), **steps, latents=job.noise).images
-    compare(f"v-prediction, 8 steps, gamma {gamma}", job.final, theirs)
+    compare(f"v-prediction, 8 steps, gamma {gamma}", job.final, theirs, limit=1e-4)
 
 
 TIMESTEPS = [639, 499, 379, 259, 139]

@@ -103,7 +103,8 @@ class WebUI(Features):
             )  # fmt: skip
         try:
             self.wait_for_start(1)
-            self.set_up()
+            if "--freeze-settings" not in self.flags:
+                self.set_up()
             self.reload_ui()
         except BaseException:
             self.stop()

@@ -1,6 +1,6 @@
 """Tells whether a function belongs to the host or to another extension."""
 
-import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,29 @@ def is_replaced(owner: Any, name: str) -> bool:
 
 
 def get_owner_name(function: Any) -> str:
-    """Returns the folder name of the extension that defines a function, or the function's file name."""
-    function = getattr(function, "func", function)  # functools.partial
-    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
-    if code is None:
+    """Returns the folder name of the extension that defines a function, or else the function's file name.
+
+    A decorated function contains others. Either the decorator or what it decorates may be an extension's.
+    """
+    paths = [Path(inner.__code__.co_filename) for inner in unwrap(function) if hasattr(inner, "__code__")]
+    if not paths:
         return type(function).__name__
-    path = Path(code.co_filename)
+    return next(filter(None, map(find_extension_name, paths)), paths[-1].name)
+
+
+def unwrap(function: Any) -> Iterator[Any]:
+    """Yields a function and those that it contains, the outermost first."""
+    function = getattr(function, "func", function)  # functools.partial
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+def find_extension_name(path: Path) -> str:
+    """Returns the folder name of the extension that contains a file, or "" if none does."""
     folders = ["", *(parent.name for parent in path.parents)]
-    names = (
-        inner for inner, outer in zip(folders, folders[1:]) if inner and outer in ("extensions", "extensions-builtin")
-    )
-    return next(names, path.name)
+    pairs = zip(folders, folders[1:])
+    return next((inner for inner, outer in pairs if inner and outer in ("extensions", "extensions-builtin")), "")
 
 
 def is_host_function(function: Any) -> bool:
