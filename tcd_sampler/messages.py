@@ -109,11 +109,11 @@ UNSUPPORTED_FORMAT = (
     "LoRA is installed, then click Convert LoRA."
 )
 OTHER_LORA = (
-    "{lora} is a {method} LoRA, not a TCD LoRA. Remove it, or use sampler {sampler}, {steps} steps and CFG "
+    "{lora} is not a TCD LoRA (method: {method}). Remove it, or use sampler {sampler}, {steps} steps and CFG "
     "scale {cfg_scale}."
 )
 OTHER_LORA_BY_NAME = (
-    "By its name, {lora} is a {method} LoRA, not a TCD LoRA. Remove it, or use sampler {sampler}, {steps} "
+    "By its name, {lora} is not a TCD LoRA (method: {method}). Remove it, or use sampler {sampler}, {steps} "
     "steps and CFG scale {cfg_scale}."
 )
 CFG_SCALE = "{lora} is guidance-distilled: set CFG scale to {allowed} (now {cfg_scale})."

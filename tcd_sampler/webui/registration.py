@@ -35,7 +35,7 @@ def register() -> None:
         replaced[kind] += entries
     kinds = " and ".join(kind for kind, entries in others.items() if entries)
     if kinds:
-        logger.warning("TCD: another extension's %s \"%s\" is replaced by this extension's.", kinds, NAME)
+        logger.warning("TCD: replaced another extension's %s \"%s\" with this extension's.", kinds, NAME)
 
 
 def is_registered() -> bool:

@@ -146,6 +146,12 @@ class Features:
         return re.findall(r'"(hires) sampler"', source, re.IGNORECASE)[0]
 
     @cached_property
+    def resizes_noise_apart(self) -> bool:
+        """Whether seed resize leaves an image's generator as it is. In ersatzForge, it draws from it."""
+        source = (self.folder / "modules" / "rng.py").read_text(encoding="utf-8")
+        return "randn(seed, noise_shape, generator" not in source
+
+    @cached_property
     def has_loras(self) -> bool:
         """Whether its own script for LoRAs starts. In ersatzForge, it needs a function that is gone."""
         return "/sdapi/v1/refresh-loras" in self.get("/openapi.json")["paths"]
