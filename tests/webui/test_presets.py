@@ -62,6 +62,13 @@ def assert_says(infotext, **values):
         assert f"{key.replace('_', ' ')}: {value}," in infotext
 
 
+def test_a_preset_sets_fields_where_loras_do_not_work(jobs):
+    result = jobs.txt2img(None, None, "TCD, 8 steps", **{**LEFT_OUT, **SMALL})
+    assert_says(result.infotext, Steps=8, Sampler="TCD")
+    assert "CFG scale: 1" in result.infotext
+    assert "TCD gamma: 0.3" in result.infotext
+
+
 def test_a_preset_fills_in_omitted_fields(follow):
     result = follow("TCD, 4 steps", prompt="a house")
     assert_says(result.infotext, Steps=4, Sampler="TCD", TCD_gamma=0.3)

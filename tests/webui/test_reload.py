@@ -79,7 +79,7 @@ def test_disabling_removes_everything_but_saved_settings(webui, jobs, start_webu
         assert (jobs.txt2img(sampler_name="Euler a").pixels == never_pixels).all()
         status, _ = jobs.post("txt2img", sampler_name="TCD")
         # hosts refuse an unknown sampler, or use their first one
-        assert status == (200 if webui.resolves_names else 404)
+        assert status in ([200] if webui.resolves_names else [400, 404])
     finally:
         disable(webui)
     assert_one_of_each(webui, jobs)
