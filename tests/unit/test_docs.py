@@ -107,6 +107,16 @@ def find_repeated(texts):
     return [paragraph for paragraph, count in counts.items() if count > 1]
 
 
+def find_numbers_that_start_lists(text):
+    """Returns lines inside a paragraph that Markdown takes for a numbered list, because they start with "1. "."""
+    lines = FENCE.sub("", text).splitlines()
+    return [
+        line
+        for above, line in zip(lines, lines[1:])
+        if re.match(r"\d+[.)] ", line) and above.strip() and not (ITEM.match(above) or above.startswith(" "))
+    ]
+
+
 def get_name(page):
     return page.name
 
@@ -124,6 +134,11 @@ def test_files_named_in_code_spans_exist(page):
 @pytest.mark.parametrize("page", PROSE, ids=get_name)
 def test_sentences_are_short(page):
     assert find_long(read(page)) == []
+
+
+@pytest.mark.parametrize("page", [*PROSE, ROOT / "README.zh-CN.md"], ids=get_name)
+def test_no_list_starts_by_accident(page):
+    assert find_numbers_that_start_lists(read(page)) == []
 
 
 def test_no_paragraph_is_repeated():
@@ -159,6 +174,12 @@ def test_long_sentences():
     assert find_long(f"{short} {short} `{long}`\n\n| {long} |\n> {long}\n# {long}\n```\n{long}\n```\n") == []
     assert find_long(f"- {long}\n- {short}\n") == [long]
     assert find_long(f"{long[:44]}\n{long[45:]} [{long}](x)\n") == [long, long]
+
+
+def test_lists_by_accident():
+    listed = "First:\n\n1. Open it.\n2. Close\n   it.\n3. Repeat.\n"
+    assert find_numbers_that_start_lists(listed) == []
+    assert find_numbers_that_start_lists(f"{listed}\nFrom 0 to\n1. Then\nstop.\n") == ["1. Then"]
 
 
 def test_repeated_paragraphs():
