@@ -207,6 +207,23 @@ def test_a_lora_in_an_unsupported_format_is_converted(txt2img, webui, folder):
     assert sorted(file.name for file in folder.iterdir()) == ["tcd-one-kohya.safetensors", "tcd-one.safetensors"]
 
 
+@long
+def test_a_preset_of_a_tcd_lora_in_an_unsupported_format_converts_it(txt2img, webui, folder):
+    """A built-in preset would replace it by the other TCD LoRA, which works."""
+    page = txt2img
+    loras.write_for(webui, folder / "tcd-two.safetensors", format="peft")
+    webui.refresh_loras()
+    page("txt2img_prompt").locator("textarea").fill("a house <lora:tcd-two:1>")
+    page.say("txt2img_tcd_preset", "mine")
+    page("txt2img_tcd_save").click()
+    page.wait_for_text(messages.SAVED.format(preset="mine"))
+    page("txt2img_tcd_apply").click()
+    page.wait_for_text(messages.UNSUPPORTED.format(lora="tcd-two"))
+    page("txt2img_tcd_convert").click()
+    page.wait_for_text(messages.CONVERTED.format(lora="tcd-two-kohya", original="tcd-two"))
+    assert page.value("txt2img_prompt") == "a house <lora:tcd-two-kohya:1>"
+
+
 @pytest.mark.parametrize(
     "flags",
     [
