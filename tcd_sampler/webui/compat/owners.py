@@ -1,6 +1,6 @@
 """Tells whether a function belongs to the host or to another extension."""
 
-from collections.abc import Iterator
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,17 @@ def get_owner_name(function: Any) -> str:
 
     A decorated function contains others. Either the decorator or what it decorates may be an extension's.
     """
-    paths = [Path(inner.__code__.co_filename) for inner in unwrap(function) if hasattr(inner, "__code__")]
-    if not paths:
-        return type(function).__name__
-    return next(filter(None, map(find_extension_name, paths)), paths[-1].name)
-
-
-def unwrap(function: Any) -> Iterator[Any]:
-    """Yields a function and those that it contains, the outermost first."""
     function = getattr(function, "func", function)  # functools.partial
-    while function is not None:
-        yield function
-        function = getattr(function, "__wrapped__", None)
+    function = inspect.unwrap(function, stop=find_extension_name)
+    if not hasattr(function, "__code__"):
+        return type(function).__name__
+    return find_extension_name(function) or Path(function.__code__.co_filename).name
 
 
-def find_extension_name(path: Path) -> str:
-    """Returns the folder name of the extension that contains a file, or "" if none does."""
-    folders = ["", *(parent.name for parent in path.parents)]
+def find_extension_name(function: Any) -> str:
+    """Returns the folder name of the extension whose file contains a function's code, or "" if none does."""
+    code = getattr(function, "__code__", None)
+    folders = ["", *(parent.name for parent in Path(code.co_filename).parents)] if code else []
     pairs = zip(folders, folders[1:])
     return next((inner for inner, outer in pairs if inner and outer in ("extensions", "extensions-builtin")), "")
 
