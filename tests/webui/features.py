@@ -105,11 +105,6 @@ class Features:
         return "scheduler" in self.fields
 
     @cached_property
-    def resolves_names(self) -> bool:
-        """Whether the WebUI uses its first sampler instead of an unknown one. Others return an error."""
-        return "get_sampler_and_scheduler(" in (self.folder / "modules" / "api" / "api.py").read_text(encoding="utf-8")
-
-    @cached_property
     def schedules(self) -> set[str]:
         """The labels of the schedules."""
         if not self.has_schedules:
